@@ -1,0 +1,23 @@
+# find_package(dz) and pkg-config for those who use the installed library.
+include(CMakePackageConfigHelpers)
+
+set_target_properties(dz PROPERTIES INSTALL_RPATH ${DZ_OPENBLAS_FOLDER})
+if(TARGET dz_tool)
+  file(RELATIVE_PATH from_bin /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+  set_target_properties(dz_tool PROPERTIES INSTALL_RPATH $ORIGIN/${from_bin})
+  install(TARGETS dz_tool)
+endif()
+install(TARGETS dz EXPORT dz-targets)
+foreach(folder ${DZ_FOLDERS})
+  install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dz/${folder} FILES_MATCHING PATTERN *.hpp)
+endforeach()
+install(FILES dz.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dz)
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/dz)
+install(EXPORT dz-targets NAMESPACE dz:: DESTINATION ${package})
+configure_package_config_file(cmake/dz-config.cmake.in ${PROJECT_BINARY_DIR}/dz-config.cmake INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/dz-config-version.cmake COMPATIBILITY SameMinorVersion)
+file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/dz.pc.in ${PROJECT_BINARY_DIR}/dz.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/dz-config.cmake ${PROJECT_BINARY_DIR}/dz-config-version.cmake DESTINATION ${package})
+install(FILES ${PROJECT_BINARY_DIR}/dz.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,65 @@
+# The command dz, the tests, the examples and the benchmarks: each from the .cpp files of its folder, where there are any.
+
+function(dz_add_program target)
+  add_executable(${target} ${ARGN})
+  dz_own_settings(${target})
+  target_link_libraries(${target} PRIVATE dz::dz)
+endfunction()
+
+if(DZ_BUILD_TOOL)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS tools/*.cpp)
+  if(sources)
+    find_package(Boost 1.81 REQUIRED COMPONENTS program_options)
+    dz_add_program(dz_tool ${sources})
+    target_include_directories(dz_tool PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(dz_tool PRIVATE Boost::program_options fmt::fmt)
+    set_target_properties(dz_tool PROPERTIES OUTPUT_NAME dz)
+  endif()
+endif()
+
+if(DZ_BUILD_TESTS)
+  enable_testing()
+  find_package(Catch2 REQUIRED)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS tests/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/tests/(install|fuzz)/")
+  dz_add_program(dz_tests ${sources})
+  target_include_directories(dz_tests PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(dz_tests PRIVATE Catch2::Catch2)
+  string(REGEX MATCH "^[0-9]+" catch2_major "${Catch2_VERSION}")
+  target_compile_definitions(dz_tests PRIVATE DZ_CATCH2=${catch2_major} DZ_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                             DZ_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(TARGET dz_tool)
+    add_dependencies(dz_tests dz_tool)  # tests/tools runs it
+  endif()
+  add_test(NAME tests COMMAND dz_tests)
+  set_tests_properties(tests PROPERTIES LABELS unit TIMEOUT 3600)
+
+  # Not in a sanitizer's build: the consumer would have to be built with it too.
+  if(NOT DZ_SANITIZE AND BUILD_SHARED_LIBS)
+    foreach(how cmake pkg-config)
+      add_test(NAME install_${how}
+               COMMAND ${PROJECT_SOURCE_DIR}/tests/install/run ${how} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER} ${DZ_OPENBLAS_FOLDER})
+      set_tests_properties(install_${how} PROPERTIES TIMEOUT 600)
+    endforeach()
+  endif()
+endif()
+
+if(DZ_BUILD_EXAMPLES)
+  file(GLOB sources CONFIGURE_DEPENDS examples/*.cpp)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    dz_add_program(example_${name} ${source})
+    if(DZ_BUILD_TESTS)
+      add_test(NAME example_${name} COMMAND example_${name})
+      # An example that lacks its data prints "skipped: <why>" and returns 77.
+      set_tests_properties(example_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+    endif()
+  endforeach()
+endif()
+
+if(DZ_BUILD_BENCH)
+  file(GLOB sources CONFIGURE_DEPENDS bench/*.cpp)
+  if(sources)
+    dz_add_program(dz_bench ${sources})
+  endif()
+endif()

@@ -1,0 +1,96 @@
+#include "graph/node.hpp"
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "graph/mode.hpp"
+
+namespace dz {
+namespace detail {
+
+constinit thread_local ThreadState thread_state;
+
+namespace {
+std::mutex gradients;  // guards every leaf's gradient; held for a handle's exchange, or a commit
+}
+std::mutex& gradient_mutex() { return gradients; }
+
+// Closures hold tensors, tensors hold nodes, nodes hold closures: a last release queues, and the outermost one drains the queue.
+void release(Node* node) noexcept {
+  if (!drop(node->count_)) return;
+  ThreadState& t = thread_state;
+  node->number_ = reinterpret_cast<std::uint64_t>(std::exchange(t.dead, node));
+  if (t.draining) return;
+  t.draining = true;
+  while (t.dead) {
+    Node* gone = t.dead;
+    t.dead = reinterpret_cast<Node*>(gone->number_);
+    const std::size_t bytes = gone->bytes();
+    gone->~Node();
+    memory::give(gone, bytes);
+    memory::count_node(-1);
+  }
+  t.draining = false;
+}
+
+Leaf& leaf_of(const Tensor& t, const char* what) {
+  if (!t.is_leaf()) throw GraphError(fmt::format("{} belongs to leaves (variable, Parameter); {}", what, t.requires_grad() ? fmt::format("this is the result of {}", t.from().node()->name()) : "this tensor is a constant"));
+  return static_cast<Leaf&>(*t.from().node());
+}
+
+}  // namespace detail
+
+OutputKind::OutputKind(const Array& a) : dtype_(a.dtype()), rank_(static_cast<std::uint8_t>(a.rank())) {
+  if (rank_ > inline_rank) sizes_.many = new std::int64_t[rank_];
+  std::ranges::copy(a.sizes(), rank_ > inline_rank ? sizes_.many : sizes_.few);
+}
+
+OutputKind::OutputKind(OutputKind&& o) noexcept : dtype_(o.dtype_), rank_(std::exchange(o.rank_, std::uint8_t{0})), sizes_(o.sizes_) {}
+
+bool OutputKind::fits(const Array& a) const {
+  return a.dtype() == dtype_ && std::ranges::equal(a.sizes(), std::span(sizes(), static_cast<std::size_t>(rank_)));
+}
+
+Node::Node(const char* name, At at, unsigned, unsigned output_count)
+    : line_(at.line), output_count_(static_cast<std::uint16_t>(output_count)), number_(++detail::thread_state.created), recorded_(detail::write_clock()), name_(name), file_(at.file) {}
+
+void Node::follow(const NodeRef& operand) {
+  if (!operand || operand.node()->number_ < number_) return;
+  number_ = detail::thread_state.created = operand.node()->number_ + 1;
+}
+
+Leaf::Leaf(const Array& value, const char* name) : Node(name, {}, 0, 1), kind_(value) { leaf_ = true; }
+
+Tensor Leaf::gradient() const {
+  const std::lock_guard lock(detail::gradient_mutex());
+  return gradient_;
+}
+
+void Leaf::set_gradient(Tensor g) {
+  const std::lock_guard lock(detail::gradient_mutex());
+  std::swap(gradient_, g);  // the old one goes after the lock
+}
+
+bool Tensor::is_leaf() const { return from_ && from_.node()->is_leaf(); }
+Tensor Tensor::grad() const { return detail::leaf_of(*this, "grad()").gradient(); }
+void Tensor::clear_grad() const { detail::leaf_of(*this, "clear_grad()").set_gradient({}); }
+
+void Tensor::set_grad(const Tensor& gradient) const {
+  Leaf& leaf = detail::leaf_of(*this, "set_grad()");
+  if (gradient && !leaf.output(0).fits(gradient.value()))
+    throw ShapeError(fmt::format("a gradient of {} {} for a leaf of {} {}", name(gradient.dtype()), to_string(gradient.shape()), name(dtype()), to_string(shape())), "set_grad");
+  leaf.set_gradient(gradient);
+}
+
+Tensor variable(const Tensor& x) {
+  if (!is_floating(x.dtype())) throw DtypeError(fmt::format("gradients are of float32 or float64, not {}", name(x.dtype())), "variable");
+  const Array value = x.value().is_number() ? x.value().cast(float32) : x.value();
+  return Tensor(value, NodeRef::adopt(detail::make_node<Leaf>(value)));
+}
+
+void In::refuse_empty(At at) { throw ValueError("an empty tensor is given to an operation", {}, at); }
+
+std::string to_string(const Tensor& t) { return to_string(t.value()); }
+
+}  // namespace dz

@@ -1,0 +1,146 @@
+#pragma once
+// A node is one recorded operation: what it was called, where, on which other nodes' outputs, and how to pull gradients back
+// through it. A leaf is a node without operands that holds the gradient which backward() adds up.
+
+#include <atomic>
+#include <memory>
+#include <span>
+
+#include "graph/tensor.hpp"
+
+namespace dz {
+
+/// Shape and dtype of a node's output, which outlive its values.
+class OutputKind {
+ public:
+  OutputKind() = default;
+  explicit OutputKind(const Array& a);
+  OutputKind(OutputKind&& o) noexcept;
+  OutputKind& operator=(OutputKind&&) = delete;
+  ~OutputKind() {
+    if (rank_ > inline_rank) delete[] sizes_.many;
+  }
+  Dtype dtype() const { return dtype_; }
+  Shape shape() const { return Shape(std::span(sizes(), static_cast<std::size_t>(rank_))); }
+  bool fits(const Array& a) const;
+
+ private:
+  static constexpr int inline_rank = 2;
+  const std::int64_t* sizes() const { return rank_ > inline_rank ? sizes_.many : sizes_.few; }
+
+  Dtype dtype_ = float32;
+  std::uint8_t rank_ = 0;
+  union {
+    std::int64_t few[inline_rank];
+    std::int64_t* many;
+  } sizes_;
+};
+
+/// One node's part of a reverse pass: the cotangents of its outputs, the gradients to fill in, and which of them are wanted.
+struct Pull {
+  std::span<const Tensor> dy;
+  std::span<Tensor> dx;
+  std::span<const std::uint8_t> wanted;
+};
+
+/// In check mode: the forward again, on inputs of one's choice.
+class Replay {
+ public:
+  virtual ~Replay() = default;
+  virtual std::span<const Array> inputs() const = 0;
+  virtual std::vector<Array> run(std::span<const Array> inputs) const = 0;
+};
+
+class Node {
+ public:
+  Node(const char* name, At at, unsigned edge_count, unsigned output_count);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  virtual ~Node() = default;
+
+  /// Fills dx where wanted. Called at most by one pass at a time unless the passes retain.
+  virtual void pull(Pull& pull) = 0;
+  /// Lets go of derivatives and saved values; names, shapes and edges stay.
+  virtual void spend() noexcept = 0;
+  virtual const OutputKind& output(unsigned number) const = 0;
+  virtual std::span<const NodeRef> edges() const = 0;
+  /// Bytes of the piece that it lives in.
+  virtual std::size_t bytes() const = 0;
+
+  const char* name() const { return name_; }
+  At at() const { return {file_, line_}; }
+  /// Greater than that of everything it was computed from.
+  std::uint64_t number() const { return number_; }
+  std::uint64_t recorded() const { return recorded_; }
+  unsigned output_count() const { return output_count_; }
+  bool is_leaf() const { return leaf_; }
+  const Replay* replay() const { return replay_.get(); }
+
+ protected:
+  /// Called by the constructors below, once the operands are known.
+  void follow(const NodeRef& operand);
+
+  std::unique_ptr<Replay> replay_;
+  bool leaf_ = false;
+
+ private:
+  friend class Pass;
+  friend void detail::retain(Node*) noexcept;
+  friend void detail::release(Node*) noexcept;
+
+  detail::Count count_{1};
+  int line_;
+  std::uint16_t output_count_;
+  std::atomic<std::uint64_t> claim_{0};  // see reverse.cpp
+  std::uint64_t number_, recorded_;
+  const char *name_, *file_;
+};
+
+/// A leaf and its gradient.
+class Leaf final : public Node {
+ public:
+  explicit Leaf(const Array& value, const char* name = "variable");
+  void pull(Pull&) override {}
+  void spend() noexcept override {}
+  const OutputKind& output(unsigned) const override { return kind_; }
+  std::span<const NodeRef> edges() const override { return {}; }
+  std::size_t bytes() const override { return sizeof(*this); }
+
+  Tensor gradient() const;
+  void set_gradient(Tensor g);
+
+ private:
+  friend class Pass;
+  OutputKind kind_;
+  Tensor gradient_;
+};
+
+namespace detail {
+/// Of the leaf behind t; throws GraphError naming `what` where t is none.
+Leaf& leaf_of(const Tensor& t, const char* what);
+
+/// A node in a pooled piece.
+template <class N, class... A> N* make_node(A&&... arguments);
+}  // namespace detail
+
+}  // namespace dz
+
+#include "tensor/memory.hpp"
+
+namespace dz::detail {
+
+inline void retain(Node* node) noexcept { retain(node->count_); }
+
+template <class N, class... A> N* make_node(A&&... arguments) {
+  void* memory = memory::take(sizeof(N));
+  try {
+    N* node = new (memory) N(std::forward<A>(arguments)...);
+    memory::count_node(1);
+    return node;
+  } catch (...) {
+    memory::give(memory, sizeof(N));
+    throw;
+  }
+}
+
+}  // namespace dz::detail

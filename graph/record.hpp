@@ -1,0 +1,257 @@
+#pragma once
+// How an operation comes into being: its name, its forward on values, and beside each input the derivative by that input.
+//
+//   Tensor exp(In x) {
+//     return record("exp", kernels::exp, wrt(x, [](const Tensor& dy, const Tensor& y) { return dy * y; }));
+//   }
+//
+// The forward is called with the values of the wrt inputs, in order; whatever else it needs it captures. A derivative is given
+// the output's cotangent and, where it takes a second argument, the output; it gives the input's cotangent (the engine sums
+// broadcast axes away). Written with operations on Tensors it can itself be differentiated; one that takes `const Array&` is of
+// first order only, and says so when a second order is asked. What a derivative captures is what is saved, and only where its
+// input needs a gradient.
+
+#include <array>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+
+#include "graph/mode.hpp"
+#include "graph/node.hpp"
+
+namespace dz {
+
+template <class D> struct Wrt {
+  const In& input;
+  D derivative;
+};
+/// The derivative by one input.
+template <class D> Wrt<D> wrt(const In& input, D derivative) { return {input, std::move(derivative)}; }
+
+template <class D> struct WrtAll {
+  std::vector<In> inputs;
+  D derivative;
+};
+/// The derivatives by several inputs at once, where they share work: derivative(dy, y, wanted) gives a std::vector<Tensor>, one for
+/// each input; those that `wanted` (a span of flags) leaves out may be empty.
+template <class D> WrtAll<D> wrt_all(std::vector<In> inputs, D derivative) { return {std::move(inputs), std::move(derivative)}; }
+
+/// Which inputs of a wrt_all need their gradient.
+using Wanted = std::span<const std::uint8_t>;
+
+namespace detail {
+
+inline At call_site(At at) { return thread_state.call ? thread_state.call : at; }
+[[noreturn]] void refuse_second_order(const char* name, At at);
+
+template <class D> inline constexpr bool of_tensors = std::is_invocable_v<D&, const Tensor&> || std::is_invocable_v<D&, const Tensor&, const Tensor&>;
+template <class D> inline constexpr bool takes_output = std::is_invocable_v<D&, const Tensor&, const Tensor&> || std::is_invocable_v<D&, const Array&, const Array&>;
+
+template <class D> Tensor derive(D& d, const Node& node, const Tensor& dy, const Tensor& y) {
+  if constexpr (of_tensors<D>) {
+    if constexpr (takes_output<D>) return d(dy, y);
+    else return d(dy);
+  } else {
+    static_assert(std::is_invocable_v<D&, const Array&> || std::is_invocable_v<D&, const Array&, const Array&>,
+                  "a derivative takes (const Tensor& dy) or (const Tensor& dy, const Tensor& y); of first order only: the same with const Array&");
+    if (is_recording()) refuse_second_order(node.name(), node.at());
+    if constexpr (takes_output<D>) return Tensor(d(dy.value(), y.value()));
+    else return Tensor(d(dy.value()));
+  }
+}
+
+/// A derivative, or room for one: those of inputs that need none are never made.
+template <class D> union Slot {
+  Slot() {}
+  ~Slot() {}
+  D d;
+};
+
+/// The forward with its inputs, kept in check mode.
+template <class F> class Kept final : public Replay {
+ public:
+  Kept(F forward, std::vector<Array> inputs) : forward_(std::move(forward)), inputs_(std::move(inputs)) {}
+  std::span<const Array> inputs() const override { return inputs_; }
+  std::vector<Array> run(std::span<const Array> inputs) const override { return forward_(inputs); }
+
+ private:
+  F forward_;
+  std::vector<Array> inputs_;
+};
+template <class F> std::unique_ptr<Replay> keep(F forward, std::vector<Array> inputs) { return std::make_unique<Kept<F>>(std::move(forward), std::move(inputs)); }
+
+template <class... D> class Recorded final : public Node {
+ public:
+  static constexpr std::size_t n = sizeof...(D);
+
+  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Node(name, at, n, 1), kind_(value) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (link<I>(w), ...); }(std::index_sequence_for<D...>{});
+    if (needs_output()) output_ = value;
+  }
+  ~Recorded() override { Recorded::spend(); }
+  void pull(Pull& pull) override {
+    const Tensor y = !output_ ? Tensor() : is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((pull.wanted[I] ? void(pull.dx[I] = derive(std::get<I>(slots_).d, *this, pull.dy[0], y)) : void()), ...);
+    }(std::index_sequence_for<D...>{});
+  }
+  void spend() noexcept override {
+    if (std::exchange(spent_, true)) return;
+    [&]<std::size_t... I>(std::index_sequence<I...>) { ((edges_[I] ? std::destroy_at(&std::get<I>(slots_).d) : void()), ...); }(std::index_sequence_for<D...>{});
+    output_ = {};
+    replay_.reset();
+  }
+  const OutputKind& output(unsigned) const override { return kind_; }
+  std::span<const NodeRef> edges() const override { return edges_; }
+  std::size_t bytes() const override { return sizeof(*this); }
+  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
+
+ private:
+  template <std::size_t I, class W> void link(W& w) {
+    if (!w.input.requires_grad()) return;
+    edges_[I] = w.input.from();
+    follow(edges_[I]);
+    using Derivative = std::tuple_element_t<I, std::tuple<D...>>;
+    new (&std::get<I>(slots_).d) Derivative(std::move(w.derivative));
+  }
+  bool needs_output() const {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return ((takes_output<std::tuple_element_t<I, std::tuple<D...>>> && edges_[I]) || ...);
+    }(std::index_sequence_for<D...>{});
+  }
+
+  bool spent_ = false;
+  std::array<NodeRef, n> edges_;
+  OutputKind kind_;
+  Array output_;
+  std::tuple<Slot<D>...> slots_;
+};
+
+/// A node of any number of inputs or outputs with one derivative for all.
+template <class D> class RecordedAll final : public Node {
+ public:
+  RecordedAll(const char* name, At at, std::span<const Array> values, const std::vector<In>& inputs, D derivative, bool single)
+      : Node(name, at, static_cast<unsigned>(inputs.size()), static_cast<unsigned>(values.size())), derivative_(std::move(derivative)), outputs_(values.begin(), values.end()), single_(single) {
+    kinds_.reserve(values.size());
+    for (const Array& v : values) kinds_.emplace_back(v);
+    edges_.reserve(inputs.size());
+    for (const In& in : inputs) {
+      edges_.push_back(in.from());
+      follow(edges_.back());
+    }
+  }
+  void pull(Pull& pull) override {
+    std::vector<Tensor> y;
+    for (unsigned i = 0; i < outputs_.size(); ++i) y.push_back(is_recording() ? Tensor(outputs_[i], NodeRef::share(this, i)) : Tensor(outputs_[i]));
+    std::vector<Tensor> dx;
+    if constexpr (std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>) dx = (*derivative_)(pull.dy[0], y[0], pull.wanted);
+    else dx = (*derivative_)(pull.dy, std::span<const Tensor>(y), pull.wanted);
+    if (dx.size() != edges_.size()) throw GraphError("its derivative gives " + std::to_string(dx.size()) + " gradients for " + std::to_string(edges_.size()) + " inputs");
+    for (std::size_t i = 0; i < dx.size(); ++i)
+      if (pull.wanted[i]) pull.dx[i] = std::move(dx[i]);
+  }
+  void spend() noexcept override {
+    derivative_.reset();
+    outputs_.clear();
+    replay_.reset();
+  }
+  const OutputKind& output(unsigned number) const override { return kinds_[number]; }
+  std::span<const NodeRef> edges() const override { return edges_; }
+  std::size_t bytes() const override { return sizeof(*this); }
+  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
+
+ private:
+  std::optional<D> derivative_;
+  std::vector<NodeRef> edges_;
+  std::vector<OutputKind> kinds_;
+  std::vector<Array> outputs_;
+  bool single_;
+};
+
+/// Runs a forward; an error in it gets the operation's name and the user's line.
+template <class F> auto run_forward(const char* name, At at, F&& forward) {
+  try {
+    return forward();
+  } catch (Error& e) {
+    e.locate(name, at);
+    throw;
+  }
+}
+
+}  // namespace detail
+
+/// Records an operation of one output. Throws whatever the forward throws, with the operation's name and the user's line.
+template <class F, class... D> Tensor record(const char* name, F forward, Wrt<D>... w) {
+  const At at = detail::call_site(std::get<0>(std::tie(w...)).input.at());
+  Array value = detail::run_forward(name, at, [&] { return forward(w.input.value()...); });
+  if (!is_recording() || !(w.input.requires_grad() || ...)) return Tensor(std::move(value));
+  auto* node = detail::make_node<detail::Recorded<D...>>(name, at, value, w...);
+  Tensor y(std::move(value), NodeRef::adopt(node));
+  if (detail::thread_state.checking) [[unlikely]] {
+    auto again = [forward](std::span<const Array> in) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::vector<Array>{forward(in[I]...)}; }(std::index_sequence_for<D...>{});
+    };
+    node->set_replay(detail::keep(std::move(again), {w.input.value()...}));
+  }
+  return y;
+}
+
+namespace detail {
+
+template <class F, class D> std::vector<Tensor> record_all(const char* name, F forward, WrtAll<D> w, bool single) {
+  const At at = call_site(w.inputs.empty() ? At{} : w.inputs[0].at());
+  std::vector<Array> in;
+  bool needed = false;
+  for (const In& i : w.inputs) {
+    in.push_back(i.value());
+    needed |= i.requires_grad();
+  }
+  std::vector<Array> values = run_forward(name, at, [&] { return forward(std::span<const Array>(in)); });
+  std::vector<Tensor> out;
+  if (!is_recording() || !needed) {
+    for (Array& v : values) out.emplace_back(std::move(v));
+    return out;
+  }
+  auto* node = make_node<RecordedAll<D>>(name, at, values, w.inputs, std::move(w.derivative), single);
+  const NodeRef self = NodeRef::adopt(node);
+  for (unsigned i = 0; i < values.size(); ++i) out.emplace_back(values[i], NodeRef::share(node, i));
+  if (thread_state.checking) [[unlikely]] node->set_replay(keep(std::move(forward), std::move(in)));
+  return out;
+}
+
+/// forward(a, b, …) from forward(span), for a fixed number of inputs.
+template <class F> auto spread(F forward, std::size_t count) {
+  return [forward, count](std::span<const Array> in) -> std::vector<Array> {
+    auto call = [&]<std::size_t... I>(std::index_sequence<I...>) -> std::vector<Array> {
+      if constexpr (requires { forward(in[I]...); }) return {forward(in[I]...)};
+      else return {};
+    };
+    if constexpr (std::is_invocable_v<F&, std::span<const Array>>) return {forward(in)};
+    else
+      switch (count) {
+        case 1: return call(std::make_index_sequence<1>{});
+        case 2: return call(std::make_index_sequence<2>{});
+        case 3: return call(std::make_index_sequence<3>{});
+        case 4: return call(std::make_index_sequence<4>{});
+        case 5: return call(std::make_index_sequence<5>{});
+        default: return call(std::make_index_sequence<6>{});
+      }
+  };
+}
+
+}  // namespace detail
+
+/// Records an operation whose derivatives are computed together: derivative(dy, y, wanted). The forward takes the inputs one by
+/// one (up to six) or as a std::span<const Array>.
+template <class F, class D> Tensor record(const char* name, F forward, WrtAll<D> w) {
+  const std::size_t count = w.inputs.size();
+  return std::move(detail::record_all(name, detail::spread(std::move(forward), count), std::move(w), true)[0]);
+}
+
+/// Records an operation of several outputs: the forward takes a std::span<const Array> and gives a std::vector<Array>; the
+/// derivative takes (std::span<const Tensor> dy, std::span<const Tensor> y, Wanted); a dy that nothing arrived for is empty.
+template <class F, class D> std::vector<Tensor> record_many(const char* name, F forward, WrtAll<D> w) {
+  return detail::record_all(name, std::move(forward), std::move(w), false);
+}
+
+}  // namespace dz

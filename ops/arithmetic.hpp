@@ -1,0 +1,41 @@
+#pragma once
+// Arithmetic, element by element. Operands broadcast where their ranks are equal (a 1 stretches) or one is a scalar; numbers take
+// the tensor's dtype. Each throws ShapeError or DtypeError where operands do not fit.
+
+#include "graph/basic.hpp"
+
+namespace dz {
+
+Tensor sub(In a, In b);
+Tensor mul(In a, In b);
+Tensor div(In a, In b);
+Tensor neg(In x);
+/// x to the power p. The derivative by p is 0 where x is 0 (its limit for p > 0).
+Tensor pow(In x, In p);
+Tensor square(In x);
+Tensor sqrt(In x);
+/// |x|; its derivative at 0 is 0.
+Tensor abs(In x);
+Tensor exp(In x);
+/// The natural logarithm.
+Tensor log(In x);
+
+/// −1, 0 or 1; a constant to the graph, as are the comparisons.
+Tensor sign(In x);
+/// Comparisons give booleans. They are functions: Tensor has no operator==.
+Tensor less(In a, In b);
+Tensor less_equal(In a, In b);
+Tensor greater(In a, In b);
+Tensor equal(In a, In b);
+/// a where the condition holds, else b. The condition is boolean.
+Tensor where(In condition, In a, In b);
+
+inline Tensor operator-(In a, In b) { return sub(std::move(a), std::move(b)); }
+inline Tensor operator*(In a, In b) { return mul(std::move(a), std::move(b)); }
+inline Tensor operator/(In a, In b) { return div(std::move(a), std::move(b)); }
+inline Tensor operator-(In x) { return neg(std::move(x)); }
+
+/// x in another dtype; its derivative is cast back. Integers and booleans are constants to the graph.
+Tensor cast(In x, Dtype dtype);
+
+}  // namespace dz

@@ -1,0 +1,271 @@
+#include "tensor/array.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "tensor/kernels/copy.hpp"
+#include "tensor/launch.hpp"
+#include "tensor/memory.hpp"
+
+namespace dz {
+namespace detail {
+
+constinit thread_local ReadLimit read_limit;
+constinit thread_local Listening listening;
+
+namespace {
+std::atomic<std::uint64_t> clock_{0};
+
+constexpr std::int64_t header_bytes(int rank) {
+  return static_cast<std::int64_t>(offsetof(ArrayBody, dims)) + 16 * static_cast<std::int64_t>(rank);
+}
+
+void fill_dims(ArrayBody& body, std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides) {
+  std::ranges::copy(sizes, body.dims);
+  std::ranges::copy(strides, body.dims + sizes.size());
+  std::int64_t expected = 1;
+  body.contiguous = true;
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    if (sizes[i] != 1 && strides[i] != expected) body.contiguous = false;
+    expected *= sizes[i];
+  }
+  body.contiguous |= body.size == 0;
+}
+
+void release(Storage* storage) noexcept {
+  if (!drop(storage->count)) return;
+  const std::int64_t bytes = storage->piece_bytes;
+  storage->~Storage();
+  memory::give(storage, static_cast<std::size_t>(bytes));
+}
+}  // namespace
+
+void release(ArrayBody* body) noexcept {
+  Storage* storage = body->storage;
+  const bool owner = body->owner;
+  const std::int64_t view_bytes = header_bytes(body->rank);
+  memory::count_array(-1, owner ? -body->size * static_cast<std::int64_t>(size_of(body->dtype)) : 0);
+  body->~ArrayBody();
+  if (!owner) memory::give(body, static_cast<std::size_t>(view_bytes));
+  release(storage);
+}
+
+void stale_read(const Storage& storage) {
+  throw GraphError(fmt::format("a value that its derivative needs was written in place after the operation was recorded (written at {})",
+                               to_string(At{storage.written_file, storage.written_line})));
+}
+
+void empty_handle() { throw ValueError("an empty handle is used: it was never given a value, or moved from"); }
+
+void wrong_dtype(Dtype is, Dtype asked) { throw DtypeError(fmt::format("an array of {} is read as {}", name(is), name(asked))); }
+
+std::uint64_t write_clock() { return clock_.load(std::memory_order_acquire); }
+
+}  // namespace detail
+
+using detail::ArrayBody;
+using detail::Storage;
+
+// One piece: storage header, body, sizes and strides, then the elements; those of more than 32 bytes begin on a cache line.
+Array Array::make(const Shape& shape, Dtype dtype) {
+  const std::int64_t size = shape.volume(), bytes = checked_product(size, static_cast<std::int64_t>(size_of(dtype)));
+  const int rank = shape.rank();
+  std::int64_t offset = static_cast<std::int64_t>(sizeof(Storage)) + detail::header_bytes(rank), piece = offset + bytes;
+  if (bytes > 32) {
+    offset = (offset + 63) / 64 * 64;
+    if (bytes > INT64_MAX - 4096) throw MemoryError(fmt::format("the system does not give {} bytes", bytes));
+    piece = offset + (bytes + 63) / 64 * 64;
+  }
+  void* memory = memory::take(static_cast<std::size_t>(piece));
+  auto* storage = new (memory) Storage;
+  storage->piece_bytes = piece;
+  auto* body = new (static_cast<std::byte*>(memory) + sizeof(Storage)) ArrayBody;
+  body->dtype = dtype;
+  body->rank = static_cast<std::uint8_t>(rank);
+  body->contiguous = body->owner = true;
+  body->storage = storage;
+  body->data = static_cast<std::byte*>(memory) + offset;
+  body->size = size;
+  std::int64_t stride = 1;
+  for (int i = rank; i-- > 0;) {
+    body->dims[i] = shape[i];
+    body->dims[rank + i] = stride;
+    stride *= std::max<std::int64_t>(shape[i], 1);
+  }
+  memory::count_array(1, bytes);
+  return Array(body);
+}
+
+Array Array::view(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t offset) const {
+  const int rank = static_cast<int>(sizes.size());
+  std::int64_t size = 1;
+  for (std::int64_t s : sizes) size = checked_product(size, s);
+  void* memory = memory::take(static_cast<std::size_t>(detail::header_bytes(rank)));
+  auto* body = new (memory) ArrayBody;
+  body->dtype = body_->dtype;
+  body->rank = static_cast<std::uint8_t>(rank);
+  body->owner = false;
+  body->storage = body_->storage;
+  body->data = body_->data + offset * static_cast<std::int64_t>(size_of(body_->dtype));
+  body->size = size;
+  detail::fill_dims(*body, sizes, strides);
+  detail::retain(body_->storage->count);
+  memory::count_array(1, 0);
+  return Array(body);
+}
+
+Array Array::full(const Shape& shape, double v, Dtype dtype) {
+  Array a = make(shape, dtype);
+  launch(kernels::fill, a, v);
+  return a;
+}
+
+Array Array::scalar(double v, Dtype dtype) {
+  Array a = make({}, dtype);
+  visit_dtype(dtype, [&]<class T>(std::type_identity<T>) { *a.writable<T>() = static_cast<T>(v); });
+  return a;
+}
+
+void Array::check_count(std::int64_t count, const Shape& shape) {
+  if (count != shape.volume()) throw ShapeError(fmt::format("{} values for the shape {}", count, to_string(shape)));
+}
+
+double Array::item_as_double() const {
+  if (size() != 1) throw ShapeError(fmt::format("one element is asked for, {} has {}", to_string(shape()), size()));
+  return visit_dtype(dtype(), [&]<class T>(std::type_identity<T>) { return static_cast<double>(*data<T>()); });
+}
+
+Array Array::t() const {
+  if (rank() < 2) throw ShapeError(fmt::format("a transposition needs two axes, got {}", to_string(shape())));
+  std::array<int, max_rank> axes{};
+  for (int i = 0; i < rank(); ++i) axes[static_cast<std::size_t>(i)] = i;
+  std::swap(axes[static_cast<std::size_t>(rank() - 1)], axes[static_cast<std::size_t>(rank() - 2)]);
+  return permute(std::span(axes).first(static_cast<std::size_t>(rank())));
+}
+
+Array Array::permute(std::span<const int> axes) const {
+  if (static_cast<int>(axes.size()) != rank()) throw ShapeError(fmt::format("{} axes given for {}", axes.size(), to_string(shape())));
+  std::array<std::int64_t, max_rank> sizes{}, strides{};
+  std::uint32_t seen = 0;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const int axis = shape().axis(axes[i]);
+    if (seen >> axis & 1) throw ShapeError(fmt::format("axis {} given twice", axes[i]));
+    seen |= 1u << axis;
+    sizes[i] = size(axis);
+    strides[i] = stride(axis);
+  }
+  return view(std::span(sizes).first(axes.size()), std::span(strides).first(axes.size()), 0);
+}
+
+Array Array::reshape(const Shape& asked) const {
+  Shape shape = asked;
+  std::int64_t known = 1;
+  int wildcard = -1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == -1 && wildcard < 0) wildcard = i;
+    else if (shape[i] < 0) throw ShapeError(fmt::format("cannot reshape to {}", to_string(asked)));
+    else known = checked_product(known, shape[i]);
+  }
+  if (wildcard >= 0) shape[wildcard] = known > 0 && size() % known == 0 ? size() / known : -1;
+  if ((wildcard >= 0 && shape[wildcard] < 0) || shape.volume() != size())
+    throw ShapeError(fmt::format("{} has {} elements, not those of {}", to_string(this->shape()), size(), to_string(asked)));
+  if (!is_contiguous()) return clone().reshape(shape);
+  std::array<std::int64_t, max_rank> strides{};
+  std::int64_t stride = 1;
+  for (int i = shape.rank(); i-- > 0;) {
+    strides[static_cast<std::size_t>(i)] = stride;
+    stride *= std::max<std::int64_t>(shape[i], 1);
+  }
+  return view({shape.begin(), shape.end()}, std::span(strides).first(static_cast<std::size_t>(shape.rank())), 0);
+}
+
+Array Array::expand(const Shape& target) const {
+  if (rank() != 0 && rank() != target.rank())
+    throw ShapeError(fmt::format("cannot expand {} to {}: ranks differ", to_string(shape()), to_string(target)));
+  target.volume();
+  std::array<std::int64_t, max_rank> strides{};
+  for (int i = 0; i < rank(); ++i) {
+    if (size(i) != target[i] && size(i) != 1) throw ShapeError(fmt::format("cannot expand {} to {}", to_string(shape()), to_string(target)));
+    strides[static_cast<std::size_t>(i)] = size(i) == target[i] ? stride(i) : 0;
+  }
+  return view({target.begin(), target.end()}, std::span(strides).first(static_cast<std::size_t>(target.rank())), 0);
+}
+
+Array Array::slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t step) const {
+  const int a = shape().axis(axis);
+  const std::int64_t n = size(a), from = start < 0 ? start + n : start, to = stop < 0 ? stop + n : stop;
+  if (step < 1) throw ShapeError(fmt::format("a slice steps forward, got step {}", step));
+  if (from < 0 || to > n || from > to) throw ShapeError(fmt::format("slice [{}, {}) of {} along axis {}", start, stop, to_string(shape()), axis));
+  std::array<std::int64_t, max_rank> sizes{}, strides{};
+  for (int i = 0; i < rank(); ++i) {
+    sizes[static_cast<std::size_t>(i)] = size(i);
+    strides[static_cast<std::size_t>(i)] = stride(i);
+  }
+  sizes[static_cast<std::size_t>(a)] = (to - from) / step + ((to - from) % step != 0);
+  strides[static_cast<std::size_t>(a)] = sizes[static_cast<std::size_t>(a)] > 1 ? stride(a) * step : stride(a);
+  const auto r = static_cast<std::size_t>(rank());
+  return view(std::span(sizes).first(r), std::span(strides).first(r), from < n ? from * stride(a) : 0);
+}
+
+Array Array::contiguous() const { return is_contiguous() ? *this : clone(); }
+
+Array Array::clone() const {
+  Array copy = make(shape(), dtype());
+  launch(kernels::copy, copy, *this);
+  return copy;
+}
+
+Array Array::cast(Dtype to) const {
+  if (to == dtype()) return *this;
+  Array out = make(shape(), to);
+  launch(kernels::copy, out, *this);
+  return out;
+}
+
+void Array::mark_written(At at) const {
+  Storage& s = *body()->storage;
+  s.written_file = at.file;
+  s.written_line = at.line;
+  s.written = detail::clock_.fetch_add(1, std::memory_order_acq_rel) + 1;
+}
+
+void Array::assign(const Array& o, At at) {
+  Array source = o.same_shape(*this) ? o : o.expand(shape());
+  if (source.shares_storage(*this)) source = source.clone();
+  mark_written(at);
+  launch(kernels::copy, *this, source);
+}
+
+namespace {
+void print(std::string& out, const Array& a, const double* values, int axis, std::int64_t offset) {
+  if (axis == a.rank()) {
+    out += fmt::format("{:.6g}", values[offset]);
+    return;
+  }
+  std::int64_t step = 1;
+  for (int i = axis + 1; i < a.rank(); ++i) step *= a.size(i);
+  out += '[';
+  for (std::int64_t i = 0; i < a.size(axis); ++i) {
+    if (a.size(axis) > 8 && i == 3) {
+      out += ", …";
+      i = a.size(axis) - 3;
+    }
+    if (i) out += ", ";
+    print(out, a, values, axis + 1, offset + i * step);
+  }
+  out += ']';
+}
+}  // namespace
+
+std::string to_string(const Array& a) {
+  if (!a) return "(none)";
+  std::string out;
+  const std::vector<double> values = a.to_vector<double>();
+  print(out, a, values.data(), 0, 0);
+  return fmt::format("{} {} {}", out, name(a.dtype()), to_string(a.shape()));
+}
+
+}  // namespace dz

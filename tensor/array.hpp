@@ -1,0 +1,186 @@
+#pragma once
+// Arrays: values without any notion of gradients. An Array is a counted handle on shape, strides, dtype and storage, all in one
+// piece of memory; views have a piece of their own and share the storage. What kernels take and give.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tensor/dtype.hpp"
+#include "tensor/error.hpp"
+#include "tensor/shape.hpp"
+
+namespace dz {
+
+namespace detail {
+
+using Count = std::atomic<std::uint32_t>;
+
+inline void retain(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
+/// True for the last one; alone, a holder need not pay for a locked instruction.
+inline bool drop(Count& count) {
+  return count.load(std::memory_order_acquire) == 1 || count.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
+
+struct Storage {
+  Count count{1};
+  int written_line = 0;             // where it was last written in place, and when by the write clock
+  std::uint64_t written = 0;
+  const char* written_file = nullptr;
+  std::int64_t piece_bytes;         // of the pool's piece that this header opens
+};
+
+struct ArrayBody {
+  Count count{1};
+  Dtype dtype;
+  std::uint8_t rank;
+  bool contiguous;
+  bool owner;                       // made together with its storage, in the same piece
+  bool number = false;              // a number among tensors: takes the dtype of those it meets
+  Storage* storage;
+  std::byte* data;
+  std::int64_t size;
+  std::int64_t dims[1];             // sizes, then strides (in elements); as many as rank asks for
+
+  const std::int64_t* strides() const { return dims + rank; }
+};
+
+void release(ArrayBody* body) noexcept;
+
+/// While a derivative runs: arrays that were written in place after this time must not be read. Otherwise no limit.
+struct ReadLimit {
+  std::uint64_t time = UINT64_MAX;
+};
+extern constinit thread_local ReadLimit read_limit;
+[[noreturn]] void stale_read(const Storage& storage);
+[[noreturn]] void empty_handle();
+[[noreturn]] void wrong_dtype(Dtype is, Dtype asked);
+std::uint64_t write_clock();
+
+}  // namespace detail
+
+class Array {
+ public:
+  Array() = default;
+  /// A new array with unset elements, contiguous in row order. Throws ShapeError, MemoryError.
+  static Array make(const Shape& shape, Dtype dtype = float32);
+  /// A scalar (rank 0) holding v.
+  static Array scalar(double v, Dtype dtype = float32);
+  static Array full(const Shape& shape, double v, Dtype dtype = float32);
+  /// A number as it stands in a formula: a scalar that takes the dtype of the arrays it meets.
+  static Array number(double v) {
+    Array a = scalar(v, float64);
+    a.become_number();
+    return a;
+  }
+  bool is_number() const { return body()->number; }
+  void become_number() { body()->number = true; }
+  /// A copy of values in row order; throws ShapeError where their number is not the shape's.
+  template <class T> static Array of(std::span<const T> values, const Shape& shape) {
+    Array a = make(shape, dtype_of<T>);
+    check_count(static_cast<std::int64_t>(values.size()), shape);
+    std::copy(values.begin(), values.end(), a.writable<T>());
+    return a;
+  }
+  template <class T> static Array of(const std::vector<T>& values, const Shape& shape) { return of(std::span<const T>(values), shape); }
+
+  Array(const Array& o) noexcept : body_(o.body_) {
+    if (body_) detail::retain(body_->count);
+  }
+  Array(Array&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
+  Array& operator=(Array o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
+  ~Array() {
+    if (body_ && detail::drop(body_->count)) detail::release(body_);
+  }
+
+  explicit operator bool() const { return body_ != nullptr; }
+  Dtype dtype() const { return body()->dtype; }
+  int rank() const { return body()->rank; }
+  /// The number of elements.
+  std::int64_t size() const { return body()->size; }
+  std::int64_t size(int axis) const { return body()->dims[axis]; }
+  std::int64_t stride(int axis) const { return body()->strides()[axis]; }
+  Shape shape() const { return Shape(std::span(body()->dims, static_cast<std::size_t>(body()->rank))); }
+  std::span<const std::int64_t> sizes() const { return {body()->dims, static_cast<std::size_t>(body()->rank)}; }
+  bool same_shape(const Array& o) const { return std::ranges::equal(sizes(), o.sizes()); }
+  /// Elements lie one after the other in row order.
+  bool is_contiguous() const { return body()->contiguous; }
+  bool same_handle(const Array& o) const { return body_ == o.body_; }
+  bool shares_storage(const Array& o) const { return body()->storage == o.body()->storage; }
+  /// Nobody else holds this handle or its storage: its memory may be used again.
+  bool is_unique() const {
+    return body()->count.load(std::memory_order_acquire) == 1 && body()->storage->count.load(std::memory_order_acquire) == 1;
+  }
+
+  /// The first element, for reading. Throws DtypeError for another element type, and GraphError inside a derivative where the
+  /// storage was written in place after its operation was recorded.
+  template <class T> const T* data() const {
+    if (body()->dtype != dtype_of<T>) detail::wrong_dtype(body()->dtype, dtype_of<T>);
+    check_fresh();
+    return reinterpret_cast<const T*>(body()->data);
+  }
+  const std::byte* bytes() const {
+    check_fresh();
+    return body()->data;
+  }
+  /// The first element, for a kernel that fills its output. Writing an array that others may have read is assign()'s affair.
+  template <class T> T* writable() const {
+    if (body()->dtype != dtype_of<T>) detail::wrong_dtype(body()->dtype, dtype_of<T>);
+    return reinterpret_cast<T*>(body()->data);
+  }
+  std::byte* writable_bytes() const { return body()->data; }
+
+  /// The one element, read on the host. Throws ShapeError where there is not exactly one.
+  template <class T = double> T item() const { return static_cast<T>(item_as_double()); }
+  /// All elements in row order, converted.
+  template <class T> std::vector<T> to_vector() const;
+
+  /// Views: the same storage seen otherwise. Each throws ShapeError.
+  Array t() const;                                                          ///< the last two axes swapped
+  Array permute(std::span<const int> axes) const;
+  Array reshape(const Shape& shape) const;                                  ///< one size may be −1; copies where strides do not allow a view
+  Array expand(const Shape& shape) const;                                   ///< sizes of 1 repeated by stride 0; a scalar becomes any shape
+  Array slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t step = 1) const;  ///< [start, stop), negative from the end; step > 0
+
+  /// This array, or a copy of it in row order.
+  Array contiguous() const;
+  Array clone() const;
+  Array cast(Dtype dtype) const;
+
+  /// Copies o's values (broadcast, cast) into this array's storage in place: ticks the write clock and notes the place.
+  void assign(const Array& o, At at = At::here());
+  /// For writers of one's own (optimisers): notes that the storage is being written in place.
+  void mark_written(At at = At::here()) const;
+
+ private:
+  explicit Array(detail::ArrayBody* body) : body_(body) {}
+  detail::ArrayBody* body() const {
+    if (!body_) [[unlikely]] detail::empty_handle();
+    return body_;
+  }
+  Array view(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t offset) const;
+  static void check_count(std::int64_t count, const Shape& shape);
+  double item_as_double() const;
+  void check_fresh() const {
+    if (body()->storage->written > detail::read_limit.time) [[unlikely]] detail::stale_read(*body_->storage);
+  }
+
+  detail::ArrayBody* body_ = nullptr;
+};
+
+template <class T> std::vector<T> Array::to_vector() const {
+  const Array a = cast(dtype_of<T>).contiguous();
+  const T* p = a.data<T>();
+  return std::vector<T>(p, p + a.size());
+}
+
+/// A readable picture of the values, long axes abridged: "[[1, 2], [3, 4]] float32 (2, 2)".
+std::string to_string(const Array& a);
+
+}  // namespace dz

@@ -1,0 +1,54 @@
+#pragma once
+// The five element types. A dtype is a tag; visit_dtype turns it into a C++ type once, where a kernel is entered.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "tensor/error.hpp"
+
+namespace dz {
+
+enum class Dtype : std::uint8_t { float32, float64, int64, uint8, boolean };
+
+inline constexpr Dtype float32 = Dtype::float32, float64 = Dtype::float64, int64 = Dtype::int64, uint8 = Dtype::uint8,
+                       boolean = Dtype::boolean;
+
+std::string_view name(Dtype dtype);
+std::size_t size_of(Dtype dtype);
+constexpr bool is_floating(Dtype dtype) { return dtype == float32 || dtype == float64; }
+
+template <class T> inline constexpr Dtype dtype_of = [] {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int64_t> ||
+                    std::is_same_v<T, std::uint8_t> || std::is_same_v<T, bool>,
+                "an element is a float, double, std::int64_t, std::uint8_t or bool");
+  return std::is_same_v<T, float>          ? float32
+         : std::is_same_v<T, double>       ? float64
+         : std::is_same_v<T, std::int64_t> ? int64
+         : std::is_same_v<T, std::uint8_t> ? uint8
+                                           : boolean;
+}();
+
+/// Calls f with a std::type_identity of the dtype's C++ type, for loops of one's own:
+/// `visit_dtype(x.dtype(), [&]<class T>(std::type_identity<T>) { … })`.
+template <class F> decltype(auto) visit_dtype(Dtype dtype, F&& f) {
+  switch (dtype) {
+    case Dtype::float32: return f(std::type_identity<float>{});
+    case Dtype::float64: return f(std::type_identity<double>{});
+    case Dtype::int64: return f(std::type_identity<std::int64_t>{});
+    case Dtype::uint8: return f(std::type_identity<std::uint8_t>{});
+    case Dtype::boolean: break;
+  }
+  return f(std::type_identity<bool>{});
+}
+
+/// As visit_dtype for float32 and float64 only; throws DtypeError for the others.
+template <class F> decltype(auto) visit_floating(Dtype dtype, F&& f) {
+  if (dtype == float32) return f(std::type_identity<float>{});
+  if (dtype != float64) throw DtypeError("needs float32 or float64, got " + std::string(name(dtype)));
+  return f(std::type_identity<double>{});
+}
+
+}  // namespace dz

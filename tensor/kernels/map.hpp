@@ -1,0 +1,120 @@
+#pragma once
+// map(f, a, b, …): an elementwise formula, written once as a generic lambda on packs, run over arrays of any layout.
+
+#include "tensor/kernels/pack.hpp"
+#include "tensor/kernels/plan.hpp"
+#include "tensor/launch.hpp"
+
+namespace dz {
+
+/// The instruction sets that loops are compiled for; the best one of the machine is taken unless a test asks for another.
+enum class Isa { baseline, avx2, avx512 };
+Isa active_isa();
+/// For tests: uses at most this instruction set from now on, in the whole process.
+void limit_isa(Isa isa);
+
+namespace kernels {
+
+/// The dtype that operands share. Numbers take the others' dtype; different dtypes throw DtypeError (inside a gradient check,
+/// float32 that meets float64 is widened).
+Dtype common_dtype(std::initializer_list<const Array*> operands);
+/// `a` in that dtype where it is a number or is to be widened, else a itself.
+Array in_dtype(const Array& a, Dtype dtype);
+/// The common shape of operands under broadcasting.
+Shape common_shape(std::initializer_list<const Array*> operands);
+
+namespace detail {
+
+template <class T> DZ_INLINE Pack<T> load(const T* p, std::int64_t step, std::int64_t n) {
+  typename Pack<T>::V v{};
+  if (step == 1 && n >= Pack<T>::width) std::memcpy(&v, p, 64);
+  else if (step == 0) v = v + *p;
+  else {
+    T buffer[Pack<T>::width] = {};
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(n, Pack<T>::width); ++i) buffer[i] = p[i * step];
+    std::memcpy(&v, buffer, 64);
+  }
+  return Pack<T>(v);
+}
+
+template <class T> DZ_INLINE void store(T* p, std::int64_t step, std::int64_t n, const Pack<T>& x) {
+  if (step == 1 && n >= Pack<T>::width) {
+    std::memcpy(p, &x.v, 64);
+    return;
+  }
+  T buffer[Pack<T>::width];
+  std::memcpy(buffer, &x.v, 64);
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(n, Pack<T>::width); ++i) p[i * step] = buffer[i];
+}
+
+template <class T, std::size_t N> struct Row {
+  T* out;
+  std::array<const T*, N> in;
+  std::array<std::int64_t, N + 1> step;
+  std::int64_t n;
+};
+
+template <class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<T, N>& row) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    for (std::int64_t i = 0; i < row.n; i += Pack<T>::width)
+      store<T>(row.out + i * row.step[0], row.step[0], row.n - i, f(load<T>(row.in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
+  }(std::make_index_sequence<N>{});
+}
+
+template <class T, std::size_t N, class F> void row_baseline(const F& f, const Row<T, N>& row) { run_row<T, N>(f, row); }
+#if defined(__x86_64__)
+template <class T, std::size_t N, class F>
+__attribute__((target("avx2,fma"), flatten)) void row_avx2(const F& f, const Row<T, N>& row) { run_row<T, N>(f, row); }
+template <class T, std::size_t N, class F>
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void row_avx512(const F& f, const Row<T, N>& row) {
+  run_row<T, N>(f, row);
+}
+#endif
+
+template <class T, std::size_t N, class F> auto best_row() {
+#if defined(__x86_64__)
+  const Isa isa = active_isa();
+  if (isa == Isa::avx512) return &row_avx512<T, N, F>;
+  if (isa == Isa::avx2) return &row_avx2<T, N, F>;
+#endif
+  return &row_baseline<T, N, F>;
+}
+
+template <class T, class F, class... A> void map_into(const F& f, const Array& out, const A&... in) {
+  constexpr std::size_t n = sizeof...(A);
+  const auto run = best_row<T, n, F>();
+  Row<T, n> row{out.template writable<T>(), {in.template data<T>()...}, {}, out.size()};
+  const auto p = make_plan<n + 1>({&out, &in...});
+  row.step = p.step;
+  for_each_row(p, [&](const std::array<std::int64_t, n + 1>& at, std::int64_t count) {
+    Row<T, n> part{row.out + at[0], row.in, row.step, count};
+    for (std::size_t k = 0; k < n; ++k) part.in[k] += at[k + 1];
+    run(f, part);
+  });
+}
+
+template <bool integers, class F, class... A> Array map(const F& f, const A&... given) {
+  const Dtype dtype = common_dtype({&given...});
+  Array out = Array::make(common_shape({&given...}), dtype);
+  auto kernel = [f](const Array& out, const auto&... in) {
+    auto run = [&]<class T>(std::type_identity<T>) { map_into<T>(f, out, in...); };
+    if constexpr (integers) {
+      if (out.dtype() == int64) return run(std::type_identity<std::int64_t>{});
+      if (out.dtype() == uint8) return run(std::type_identity<std::uint8_t>{});
+    }
+    visit_floating(out.dtype(), run);
+  };
+  launch(kernel, out, in_dtype(given, dtype)...);
+  if ((given.is_number() && ...)) out.become_number();
+  return out;
+}
+
+}  // namespace detail
+
+/// f of the operands, element by element, broadcast; float32 and float64. f is called with packs and captures plain data only.
+template <class F, class... A> Array map(const F& f, const A&... operands) { return detail::map<false>(f, operands...); }
+/// The same for int64 and uint8 too.
+template <class F, class... A> Array map_numbers(const F& f, const A&... operands) { return detail::map<true>(f, operands...); }
+
+}  // namespace kernels
+}  // namespace dz

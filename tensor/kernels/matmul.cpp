@@ -1,0 +1,118 @@
+// Matrix products: oneDNN for large float32 ones, OpenBLAS for small ones and float64, a loop where calling costs more than
+// computing. Which serves where was measured (docs/kernels.md).
+
+#include "tensor/kernels/matmul.hpp"
+
+#include <cblas.h>
+#include <fmt/format.h>
+
+#include <climits>
+
+#include "tensor/kernels/kernels.hpp"
+#include "tensor/kernels/map.hpp"
+#include "tensor/launch.hpp"
+
+namespace dz::kernels {
+namespace {
+
+using detail::Matrix;
+
+constexpr std::int64_t loop_limit = 512, onednn_limit = 1'000'000;  // multiply-adds
+
+template <class T> void loop_matmul(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
+  for (std::int64_t i = 0; i < out.rows; ++i)
+    for (std::int64_t j = 0; j < out.columns; ++j) {
+      T sum{};
+      for (std::int64_t k = 0; k < a.columns; ++k)
+        sum += a.data[i * a.row_stride + k * a.column_stride] * b.data[k * b.row_stride + j * b.column_stride];
+      out.data[i * out.row_stride + j] = sum;
+    }
+}
+
+/// How BLAS is told of a layout: in rows, or in columns (the transposed matrix in rows).
+struct BlasLayout {
+  CBLAS_TRANSPOSE transpose;
+  int leading;
+};
+template <class T> BlasLayout blas_layout(const Matrix<T>& m) {
+  const bool in_rows = m.column_stride == 1 || m.columns == 1;
+  return {in_rows ? CblasNoTrans : CblasTrans,
+          static_cast<int>(in_rows ? std::max({m.row_stride, m.columns, std::int64_t{1}}) : std::max({m.column_stride, m.rows, std::int64_t{1}}))};
+}
+
+template <class T> void blas_matmul(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
+  const auto la = blas_layout(a), lb = blas_layout(b);
+  const int m = static_cast<int>(out.rows), n = static_cast<int>(out.columns), k = static_cast<int>(a.columns);
+  const int lc = static_cast<int>(std::max<std::int64_t>(out.row_stride, out.columns));
+  if constexpr (std::is_same_v<T, float>)
+    cblas_sgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
+  else
+    cblas_dgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
+}
+
+template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
+  const std::int64_t outer = out.rows * out.columns;
+  if (outer == 0) return;
+  if (a.columns <= loop_limit && outer <= loop_limit && outer * a.columns <= loop_limit) return loop_matmul(out, a, b);
+  if constexpr (std::is_same_v<T, float>)
+    if (static_cast<double>(outer) * static_cast<double>(a.columns) >= onednn_limit && detail::onednn_matmul(out, a, b)) return;
+  blas_matmul(out, a, b);
+}
+
+template <class T> Matrix<T> last_axes(const Array& a, T* data) {
+  const int r = a.rank();
+  return {data, a.size(r - 2), a.size(r - 1), a.stride(r - 2), a.stride(r - 1)};
+}
+
+void matmul_kernel(const Array& out, const Array& a, const Array& b) {
+  visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
+    auto y = last_axes<T>(out, out.writable<T>());
+    auto left = last_axes<const T>(a, a.data<T>());
+    auto right = last_axes<const T>(b, b.data<T>());
+    if (out.rank() == 2) return multiply(y, left, right);
+    const std::int64_t step = y.rows * y.columns;
+    if (step == 0) return;
+    for (std::int64_t batch = 0; batch < out.size() / step; ++batch) {
+      std::int64_t from_a = 0, from_b = 0;
+      for (std::int64_t rest = batch, i = out.rank() - 2; i-- > 0;) {
+        const int axis = static_cast<int>(i);
+        const std::int64_t index = rest % out.size(axis);
+        rest /= out.size(axis);
+        from_a += a.size(axis) == 1 ? 0 : index * a.stride(axis);
+        from_b += b.size(axis) == 1 ? 0 : index * b.stride(axis);
+      }
+      y.data = out.writable<T>() + batch * step;
+      left.data = a.data<T>() + from_a;
+      right.data = b.data<T>() + from_b;
+      multiply(y, left, right);
+    }
+  });
+}
+
+/// BLAS wants unit steps along one of the last two axes and sizes within an int.
+Array multipliable(const Array& a) {
+  const int r = a.rank();
+  const std::int64_t rs = a.stride(r - 2), cs = a.stride(r - 1), rows = a.size(r - 2), columns = a.size(r - 1);
+  if (rows > INT_MAX || columns > INT_MAX) throw ShapeError(fmt::format("a matrix of {} is too large to multiply", to_string(a.shape())));
+  const bool in_rows = (cs == 1 || columns == 1) && (rs >= columns || rows == 1) && rs <= INT_MAX;
+  const bool in_columns = (rs == 1 || rows == 1) && (cs >= rows || columns == 1) && cs <= INT_MAX;
+  return in_rows || in_columns ? a : a.clone();
+}
+
+}  // namespace
+
+Array matmul(const Array& a, const Array& b) {
+  const int r = a.rank();
+  const Dtype dtype = common_dtype({&a, &b});
+  if (r < 2 || b.rank() != r)
+    throw ShapeError(fmt::format("multiplies matrices of equal rank, got {} x {}", to_string(a.shape()), to_string(b.shape())));
+  if (a.size(r - 1) != b.size(r - 2)) throw ShapeError(fmt::format("inner sizes differ: {} x {}", to_string(a.shape()), to_string(b.shape())));
+  Shape left = a.shape(), right = b.shape();
+  left[r - 1] = right[r - 1];
+  right[r - 2] = left[r - 2];
+  Array out = Array::make(broadcast(left, right), dtype);
+  launch(matmul_kernel, out, multipliable(in_dtype(a, dtype)), multipliable(in_dtype(b, dtype)));
+  return out;
+}
+
+}  // namespace dz::kernels

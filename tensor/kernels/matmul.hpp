@@ -1,0 +1,17 @@
+#pragma once
+// One product of two matrices, wherever their elements lie.
+
+#include <cstdint>
+
+namespace dz::kernels::detail {
+
+/// A (rows, columns) matrix in memory, strides in elements.
+template <class T> struct Matrix {
+  T* data;
+  std::int64_t rows, columns, row_stride, column_stride;
+};
+
+/// out = a · b by oneDNN; false where it has no implementation for these layouts (then nothing was written).
+bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b);
+
+}  // namespace dz::kernels::detail

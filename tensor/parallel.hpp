@@ -1,0 +1,28 @@
+#pragma once
+// A loop shared among threads, where it is long enough to pay for them.
+
+#include <cstdint>
+#include <type_traits>
+
+namespace dz {
+
+namespace detail {
+using RangeBody = void (*)(void* context, std::int64_t begin, std::int64_t end);
+void parallel_ranges(std::int64_t n, std::int64_t grain, RangeBody body, void* context);
+}  // namespace detail
+
+/// Calls body(begin, end) on ranges that cover [0, n), each of at least `grain` (and a multiple of it but for the last), on as
+/// many threads as OpenMP gives (OMP_NUM_THREADS). The body must not throw. How the ranges are cut depends on the number of
+/// threads: a body whose result depends on the cut is wrong.
+template <class Body> void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
+  if (n <= grain) {
+    if (n > 0) body(std::int64_t{0}, n);
+    return;
+  }
+  detail::parallel_ranges(n, grain, [](void* b, std::int64_t begin, std::int64_t end) { (*static_cast<std::remove_reference_t<Body>*>(b))(begin, end); }, &body);
+}
+
+/// Elements a thread should have before a second one pays (an empty parallel region costs about 0.6 µs).
+inline constexpr std::int64_t elementwise_grain = 16384;
+
+}  // namespace dz
