@@ -1,16 +1,16 @@
 #pragma once
 // All of dz that a program which defines and trains a model needs.
 
-#include "graph/basic.hpp"
-#include "graph/mode.hpp"
-#include "graph/record.hpp"
-#include "graph/reverse.hpp"
-#include "ops/activation.hpp"
-#include "ops/arithmetic.hpp"
-#include "ops/creation.hpp"
-#include "ops/dropout.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/loss.hpp"
-#include "ops/matrix.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <dz/graph/basic.hpp>
+#include <dz/graph/mode.hpp>
+#include <dz/graph/record.hpp>
+#include <dz/graph/reverse.hpp>
+#include <dz/ops/activation.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/ops/creation.hpp>
+#include <dz/ops/dropout.hpp>
+#include <dz/ops/elementwise.hpp>
+#include <dz/ops/loss.hpp>
+#include <dz/ops/matrix.hpp>
+#include <dz/ops/reduce.hpp>
+#include <dz/ops/shape.hpp>

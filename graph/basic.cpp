@@ -1,7 +1,7 @@
-#include "graph/basic.hpp"
+#include <dz/graph/basic.hpp>
 
-#include "graph/record.hpp"
-#include "tensor/kernels/kernels.hpp"
+#include <dz/graph/record.hpp>
+#include <dz/tensor/kernels/kernels.hpp>
 
 namespace dz {
 

@@ -1,7 +1,7 @@
 #pragma once
 // The three operations that the reverse pass itself needs: adding cotangents, undoing a broadcast, and repeating that.
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

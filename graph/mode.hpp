@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "tensor/error.hpp"
+#include <dz/tensor/error.hpp>
 
 namespace dz {
 

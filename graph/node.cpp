@@ -1,10 +1,10 @@
-#include "graph/node.hpp"
+#include <dz/graph/node.hpp>
 
 #include <fmt/format.h>
 
 #include <mutex>
 
-#include "graph/mode.hpp"
+#include <dz/graph/mode.hpp>
 
 namespace dz {
 namespace detail {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <span>
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 
@@ -125,7 +125,7 @@ template <class N, class... A> N* make_node(A&&... arguments);
 
 }  // namespace dz
 
-#include "tensor/memory.hpp"
+#include <dz/tensor/memory.hpp>
 
 namespace dz::detail {
 

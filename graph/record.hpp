@@ -16,8 +16,8 @@
 #include <tuple>
 #include <type_traits>
 
-#include "graph/mode.hpp"
-#include "graph/node.hpp"
+#include <dz/graph/mode.hpp>
+#include <dz/graph/node.hpp>
 
 namespace dz {
 

@@ -1,15 +1,15 @@
-#include "graph/reverse.hpp"
+#include <dz/graph/reverse.hpp>
 
 #include <fmt/format.h>
 
 #include <mutex>
 #include <unordered_map>
 
-#include "graph/basic.hpp"
-#include "graph/mode.hpp"
-#include "graph/node.hpp"
-#include "tensor/kernels/kernels.hpp"
-#include "tensor/widen.hpp"
+#include <dz/graph/basic.hpp>
+#include <dz/graph/mode.hpp>
+#include <dz/graph/node.hpp>
+#include <dz/tensor/kernels/kernels.hpp>
+#include <dz/tensor/widen.hpp>
 
 namespace dz {
 namespace detail {

@@ -3,7 +3,7 @@
 
 #include <initializer_list>
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/array.hpp"
+#include <dz/tensor/array.hpp>
 
 namespace dz {
 

@@ -1,10 +1,10 @@
-#include "ops/activation.hpp"
+#include <dz/ops/activation.hpp>
 
-#include "graph/record.hpp"
-#include "ops/arithmetic.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
-#include "tensor/kernels/kernels.hpp"
+#include <dz/graph/record.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/ops/elementwise.hpp>
+#include <dz/ops/reduce.hpp>
+#include <dz/tensor/kernels/kernels.hpp>
 
 namespace dz {
 

@@ -1,7 +1,7 @@
 #pragma once
 // Activation functions (the notes, part two, section three), and softmax.
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

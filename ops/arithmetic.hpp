@@ -2,7 +2,7 @@
 // Arithmetic, element by element. Operands broadcast where their ranks are equal (a 1 stretches) or one is a scalar; numbers take
 // the tensor's dtype. Each throws ShapeError or DtypeError where operands do not fit.
 
-#include "graph/basic.hpp"
+#include <dz/graph/basic.hpp>
 
 namespace dz {
 

@@ -1,4 +1,4 @@
-#include "ops/creation.hpp"
+#include <dz/ops/creation.hpp>
 
 #include <fmt/format.h>
 

@@ -3,8 +3,8 @@
 
 #include <initializer_list>
 
-#include "graph/tensor.hpp"
-#include "tensor/random.hpp"
+#include <dz/graph/tensor.hpp>
+#include <dz/tensor/random.hpp>
 
 namespace dz {
 

@@ -1,10 +1,10 @@
-#include "ops/dropout.hpp"
+#include <dz/ops/dropout.hpp>
 
 #include <fmt/format.h>
 
-#include "graph/record.hpp"
-#include "ops/arithmetic.hpp"
-#include "ops/creation.hpp"
+#include <dz/graph/record.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/ops/creation.hpp>
 
 namespace dz {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "graph/tensor.hpp"
-#include "tensor/random.hpp"
+#include <dz/graph/tensor.hpp>
+#include <dz/tensor/random.hpp>
 
 namespace dz {
 

@@ -1,4 +1,4 @@
-#include "ops/elementwise.hpp"
+#include <dz/ops/elementwise.hpp>
 
 namespace dz {
 

@@ -5,10 +5,10 @@
 //
 //   Tensor swish(In z) { return elementwise("swish", [](auto z) { return z / (1 + exp(-z)); }, z); }
 
-#include "graph/record.hpp"
-#include "ops/activation.hpp"
-#include "ops/arithmetic.hpp"
-#include "tensor/kernels/map.hpp"
+#include <dz/graph/record.hpp>
+#include <dz/ops/activation.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/tensor/kernels/map.hpp>
 
 namespace dz {
 

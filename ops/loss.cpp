@@ -1,12 +1,12 @@
-#include "ops/loss.hpp"
+#include <dz/ops/loss.hpp>
 
 #include <fmt/format.h>
 
-#include "ops/creation.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "tensor/kernels/kernels.hpp"
+#include <dz/ops/creation.hpp>
+#include <dz/ops/elementwise.hpp>
+#include <dz/ops/reduce.hpp>
+#include <dz/ops/shape.hpp>
+#include <dz/tensor/kernels/kernels.hpp>
 
 namespace dz {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 // Losses. Prediction and target have one shape: losses never broadcast. Integer labels are int64 of shape (m).
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

@@ -1,7 +1,7 @@
 #pragma once
 // Products of matrices.
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

@@ -1,9 +1,9 @@
-#include "ops/reduce.hpp"
+#include <dz/ops/reduce.hpp>
 
-#include "graph/record.hpp"
-#include "ops/arithmetic.hpp"
-#include "ops/shape.hpp"
-#include "tensor/kernels/kernels.hpp"
+#include <dz/graph/record.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/ops/shape.hpp>
+#include <dz/tensor/kernels/kernels.hpp>
 
 namespace dz {
 namespace {

@@ -2,7 +2,7 @@
 // Reductions over one axis, several (`{0, 2}`) or all of them; negative axes count from the end. Throws ShapeError for an axis that
 // is not there.
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

@@ -1,6 +1,6 @@
-#include "ops/shape.hpp"
+#include <dz/ops/shape.hpp>
 
-#include "graph/record.hpp"
+#include <dz/graph/record.hpp>
 
 namespace dz {
 

@@ -1,7 +1,7 @@
 #pragma once
 // The same values in another shape: views, without a copy where strides allow it.
 
-#include "graph/tensor.hpp"
+#include <dz/graph/tensor.hpp>
 
 namespace dz {
 

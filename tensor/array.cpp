@@ -1,4 +1,4 @@
-#include "tensor/array.hpp"
+#include <dz/tensor/array.hpp>
 
 #include <fmt/format.h>
 
@@ -6,9 +6,9 @@
 #include <cstring>
 #include <new>
 
-#include "tensor/kernels/copy.hpp"
-#include "tensor/launch.hpp"
-#include "tensor/memory.hpp"
+#include <dz/tensor/kernels/copy.hpp>
+#include <dz/tensor/launch.hpp>
+#include <dz/tensor/memory.hpp>
 
 namespace dz {
 namespace detail {

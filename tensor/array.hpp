@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/dtype.hpp"
-#include "tensor/error.hpp"
-#include "tensor/shape.hpp"
+#include <dz/tensor/dtype.hpp>
+#include <dz/tensor/error.hpp>
+#include <dz/tensor/shape.hpp>
 
 namespace dz {
 

@@ -1,4 +1,4 @@
-#include "tensor/dtype.hpp"
+#include <dz/tensor/dtype.hpp>
 
 namespace dz {
 

@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "tensor/error.hpp"
+#include <dz/tensor/error.hpp>
 
 namespace dz {
 

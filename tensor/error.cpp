@@ -1,4 +1,4 @@
-#include "tensor/error.hpp"
+#include <dz/tensor/error.hpp>
 
 #include <fmt/format.h>
 

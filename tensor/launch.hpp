@@ -7,7 +7,7 @@
 #include <tuple>
 #include <type_traits>
 
-#include "tensor/array.hpp"
+#include <dz/tensor/array.hpp>
 
 namespace dz {
 

@@ -1,4 +1,4 @@
-#include "tensor/memory.hpp"
+#include <dz/tensor/memory.hpp>
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <mutex>
 #include <utility>
 
-#include "tensor/error.hpp"
+#include <dz/tensor/error.hpp>
 
 #ifndef DZ_POOL
 #define DZ_POOL 1

@@ -1,4 +1,4 @@
-#include "tensor/parallel.hpp"
+#include <dz/tensor/parallel.hpp>
 
 #ifdef _OPENMP
 #include <omp.h>

@@ -1,4 +1,4 @@
-#include "tensor/random.hpp"
+#include <dz/tensor/random.hpp>
 
 #include <Random123/philox.h>
 #include <fmt/format.h>
@@ -6,8 +6,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "tensor/launch.hpp"
-#include "tensor/parallel.hpp"
+#include <dz/tensor/launch.hpp>
+#include <dz/tensor/parallel.hpp>
 
 namespace dz {
 

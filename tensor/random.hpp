@@ -2,7 +2,7 @@
 // Counter-based random numbers (Philox 4x32-10; Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a
 // generator is a key and a position, so copies repeat each other and any number of threads gives the same values.
 
-#include "tensor/array.hpp"
+#include <dz/tensor/array.hpp>
 
 namespace dz {
 

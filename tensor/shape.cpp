@@ -1,4 +1,4 @@
-#include "tensor/shape.hpp"
+#include <dz/tensor/shape.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "tensor/error.hpp"
+#include <dz/tensor/error.hpp>
 
 namespace dz {
 

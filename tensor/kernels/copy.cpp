@@ -1,6 +1,6 @@
-#include "tensor/kernels/copy.hpp"
+#include <dz/tensor/kernels/copy.hpp>
 
-#include "tensor/kernels/plan.hpp"
+#include <dz/tensor/kernels/plan.hpp>
 
 namespace dz::kernels {
 

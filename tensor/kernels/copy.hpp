@@ -1,7 +1,7 @@
 #pragma once
 // Moving values: fill, and copy between any layouts and element types.
 
-#include "tensor/array.hpp"
+#include <dz/tensor/array.hpp>
 
 namespace dz::kernels {
 

@@ -1,5 +1,5 @@
-#include "tensor/kernels/kernels.hpp"
-#include "tensor/kernels/map.hpp"
+#include <dz/tensor/kernels/kernels.hpp>
+#include <dz/tensor/kernels/map.hpp>
 
 namespace dz::kernels {
 

@@ -3,8 +3,8 @@
 // ShapeError or DtypeError where its operands do not fit. They know nothing of gradients: the operations of ops/ use them as
 // their forwards.
 
-#include "tensor/array.hpp"
-#include "tensor/random.hpp"
+#include <dz/tensor/array.hpp>
+#include <dz/tensor/random.hpp>
 
 namespace dz::kernels {
 

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include "tensor/kernels/kernels.hpp"
-#include "tensor/launch.hpp"
+#include <dz/tensor/kernels/kernels.hpp>
+#include <dz/tensor/launch.hpp>
 
 namespace dz::kernels {
 namespace {

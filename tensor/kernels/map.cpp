@@ -1,10 +1,10 @@
-#include "tensor/kernels/map.hpp"
+#include <dz/tensor/kernels/map.hpp>
 
 #include <fmt/format.h>
 
 #include <atomic>
 
-#include "tensor/widen.hpp"
+#include <dz/tensor/widen.hpp>
 
 namespace dz {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 // map(f, a, b, …): an elementwise formula, written once as a generic lambda on packs, run over arrays of any layout.
 
-#include "tensor/kernels/pack.hpp"
-#include "tensor/kernels/plan.hpp"
-#include "tensor/launch.hpp"
+#include <dz/tensor/kernels/pack.hpp>
+#include <dz/tensor/kernels/plan.hpp>
+#include <dz/tensor/launch.hpp>
 
 namespace dz {
 

@@ -1,16 +1,16 @@
 // Matrix products: oneDNN for large float32 ones, OpenBLAS for small ones and float64, a loop where calling costs more than
 // computing. Which serves where was measured (docs/kernels.md).
 
-#include "tensor/kernels/matmul.hpp"
+#include <dz/tensor/kernels/matmul.hpp>
 
 #include <cblas.h>
 #include <fmt/format.h>
 
 #include <climits>
 
-#include "tensor/kernels/kernels.hpp"
-#include "tensor/kernels/map.hpp"
-#include "tensor/launch.hpp"
+#include <dz/tensor/kernels/kernels.hpp>
+#include <dz/tensor/kernels/map.hpp>
+#include <dz/tensor/launch.hpp>
 
 namespace dz::kernels {
 namespace {

@@ -5,7 +5,7 @@
 #include <array>
 #include <unordered_map>
 
-#include "tensor/kernels/matmul.hpp"
+#include <dz/tensor/kernels/matmul.hpp>
 
 namespace dz::kernels::detail {
 namespace {

@@ -1,4 +1,4 @@
-#include "tensor/kernels/plan.hpp"
+#include <dz/tensor/kernels/plan.hpp>
 
 namespace dz::kernels::detail {
 

@@ -6,8 +6,8 @@
 #include <tuple>
 #include <utility>
 
-#include "tensor/array.hpp"
-#include "tensor/parallel.hpp"
+#include <dz/tensor/array.hpp>
+#include <dz/tensor/parallel.hpp>
 
 namespace dz::kernels {
 

@@ -5,9 +5,9 @@
 
 #include <limits>
 
-#include "tensor/kernels/kernels.hpp"
-#include "tensor/launch.hpp"
-#include "tensor/parallel.hpp"
+#include <dz/tensor/kernels/kernels.hpp>
+#include <dz/tensor/launch.hpp>
+#include <dz/tensor/parallel.hpp>
 
 namespace dz::kernels {
 namespace {
