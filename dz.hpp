@@ -5,6 +5,11 @@
 #include <dz/graph/mode.hpp>
 #include <dz/graph/record.hpp>
 #include <dz/graph/reverse.hpp>
+#include <dz/models/initialise.hpp>
+#include <dz/models/linear.hpp>
+#include <dz/models/mlp.hpp>
+#include <dz/models/parameter.hpp>
+#include <dz/models/parameters.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/creation.hpp>
@@ -14,3 +19,4 @@
 #include <dz/ops/matrix.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/ops/shape.hpp>
+#include <dz/optim/gradient_descent.hpp>

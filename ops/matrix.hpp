@@ -9,4 +9,7 @@ namespace dz {
 /// copy. Throws ShapeError where the inner sizes differ.
 Tensor matmul(In a, In b);
 
+/// x·Wᵀ + b, a dense layer: x (m, n_in), W (n_out, n_in), b (n_out) give (m, n_out). Throws ShapeError where they do not fit.
+Tensor linear(In x, In w, In b);
+
 }  // namespace dz

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <dz/models/initialise.hpp>
+#include <dz/models/parameters.hpp>
+#include <dz/ops/matrix.hpp>
+
+namespace dz {
+
+/// A dense layer: (m, inputs) to (m, outputs), x·Wᵀ + b. The weight is (outputs, inputs), the bias (outputs), 0 at first.
+struct Linear {
+  Parameter weight, bias;
+
+  Linear() = default;
+  /// Throws ShapeError for a size below 1.
+  Linear(std::int64_t inputs, std::int64_t outputs, Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
+  Tensor operator()(In x) const { return linear(std::move(x), weight, bias); }
+};
+BOOST_DESCRIBE_STRUCT(Linear, (), (weight, bias))
+
+}  // namespace dz

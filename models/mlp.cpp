@@ -1,0 +1,33 @@
+#include <dz/models/mlp.hpp>
+
+#include <fmt/format.h>
+
+#include <dz/graph/mode.hpp>
+#include <dz/ops/dropout.hpp>
+
+namespace dz {
+
+Activation activation_by_name(std::string_view name) {
+  if (name == "sigmoid") return sigmoid;
+  if (name == "tanh") return tanh;
+  if (name == "relu") return relu;
+  if (name == "leaky_relu") return [](In z) { return leaky_relu(std::move(z)); };
+  throw ValueError(fmt::format("'{}' is none of sigmoid, tanh, relu, leaky_relu", name), "activation");
+}
+
+Tensor Mlp::operator()(In x) const {
+  const CallSite site(x.at());
+  if (layers.empty()) throw ValueError("a network without layers", "Mlp", x.at());
+  Tensor a = x;
+  for (std::size_t l = 0; l + 1 < layers.size(); ++l) a = dropout(activation(layers[l](a)), keep_prob);
+  return layers.back()(a);
+}
+
+Mlp mlp(const std::vector<std::int64_t>& sizes, Activation activation, Initialiser initialiser, Dtype dtype, Generator& g) {
+  if (sizes.size() < 2) throw ShapeError("a network has at least two sizes: that of its input and that of its output", "mlp");
+  Mlp network{{}, activation, 1};
+  for (std::size_t l = 1; l < sizes.size(); ++l) network.layers.emplace_back(sizes[l - 1], sizes[l], initialiser, dtype, g);
+  return network;
+}
+
+}  // namespace dz

@@ -1,0 +1,31 @@
+#pragma once
+// The notes' networks: logistic regression, the shallow and the deep network are all an Mlp.
+
+#include <dz/models/linear.hpp>
+#include <dz/ops/activation.hpp>
+
+namespace dz {
+
+/// What follows a hidden layer: a function of one tensor.
+using Activation = Tensor (*)(In);
+
+/// The notes' activations by name (sigmoid, tanh, relu, leaky_relu); throws ValueError that lists them.
+Activation activation_by_name(std::string_view name);
+
+/// Dense layers with an activation between them: [Linear → activation]*(L − 1) → Linear (the notes, part three). The last layer gives
+/// logits; the sigmoid of the notes' last layer belongs to the loss.
+struct Mlp {
+  std::vector<Linear> layers;
+  Activation activation = nullptr;
+  double keep_prob = 1;  ///< of each hidden unit while training()
+
+  /// (m, sizes.front()) to (m, sizes.back()).
+  Tensor operator()(In x) const;
+};
+BOOST_DESCRIBE_STRUCT(Mlp, (), (layers, activation, keep_prob))
+
+/// sizes = {n_x, hidden…, outputs}; {n_x, 1} is logistic regression. Throws ShapeError for fewer than two sizes or one below 1.
+Mlp mlp(const std::vector<std::int64_t>& sizes, Activation activation = relu, Initialiser initialiser = initialise::he, Dtype dtype = float32,
+        Generator& g = default_generator());
+
+}  // namespace dz

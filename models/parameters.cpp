@@ -1,0 +1,65 @@
+#include <dz/models/parameters.hpp>
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include <dz/graph/mode.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/ops/loss.hpp>
+
+namespace dz {
+
+std::string detail::path(const std::string& prefix, std::string_view name) {
+  return prefix.empty() ? std::string(name) : prefix + "." + std::string(name);
+}
+
+std::string summary(const std::vector<NamedParameter>& parameters) {
+  const auto row = [](std::string_view name, std::string_view shape, std::string_view role, std::int64_t count, std::size_t bytes) {
+    return fmt::format("{:<32} {:<20} {:<8} {:>12} {:>12}\n", name, shape, role, count, bytes);
+  };
+  std::string table = fmt::format("{:<32} {:<20} {:<8} {:>12} {:>12}\n", "parameter", "shape", "role", "elements", "bytes");
+  std::int64_t elements = 0;
+  std::size_t bytes = 0;
+  for (const auto& [name, p] : parameters) {
+    const std::int64_t count = *p ? p->size() : 0;
+    const std::size_t size = *p ? static_cast<std::size_t>(count) * size_of(p->dtype()) : 0;
+    table += row(name, *p ? to_string(p->shape()) : "empty", dz::name(p->role()), count, size);
+    elements += count;
+    bytes += size;
+  }
+  return table + row("total", "", "", elements, bytes);
+}
+
+void copy_values(const std::vector<NamedParameter>& from, const std::vector<NamedParameter>& to, At at) {
+  const auto refuse = [&]<class E>(std::type_identity<E>, std::string reason) { throw E(std::move(reason), "copy_values", at); };
+  if (from.size() != to.size())
+    refuse(std::type_identity<ValueError>{}, fmt::format("{} parameters for a model of {}", from.size(), to.size()));
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const Parameter &a = *from[i].parameter, &b = *to[i].parameter;
+    if (from[i].name != to[i].name) refuse(std::type_identity<ValueError>{}, fmt::format("parameter '{}' where the model has '{}'", from[i].name, to[i].name));
+    if (!a || !b || a.shape() != b.shape())
+      refuse(std::type_identity<ShapeError>{}, fmt::format("'{}' is {}, in the model {}", to[i].name, a ? to_string(a.shape()) : "empty", b ? to_string(b.shape()) : "empty"));
+    if (a.dtype() != b.dtype())
+      refuse(std::type_identity<DtypeError>{}, fmt::format("'{}' is {}, in the model {}", to[i].name, name(a.dtype()), name(b.dtype())));
+  }
+  for (std::size_t i = 0; i < to.size(); ++i) to[i].parameter->assign(*from[i].parameter, at);
+}
+
+void cast_parameters(const std::vector<NamedParameter>& parameters, Dtype dtype) {
+  for (const auto& [name, p] : parameters)
+    if (*p && is_floating(p->dtype())) *p = Parameter(Tensor(p->value().cast(dtype)), p->role());
+}
+
+Tensor l2_cost(const std::vector<NamedParameter>& parameters, double lambda, std::int64_t m, At at) {
+  if (!(lambda >= 0) || !std::isfinite(lambda)) throw ValueError(fmt::format("lambda is {}: it is at least 0", lambda), "l2_cost", at);
+  if (m < 1) throw ValueError(fmt::format("{} samples", m), "l2_cost", at);
+  const CallSite site(at);
+  Tensor norms;
+  for (const auto& [name, p] : parameters)
+    if (*p && p->role() == Role::weight) norms = norms ? norms + squared_frobenius_norm(*p) : squared_frobenius_norm(*p);
+  if (!norms) throw ValueError("the model has no weights", "l2_cost", at);
+  return norms * (lambda / (2 * static_cast<double>(m)));
+}
+
+}  // namespace dz

@@ -1,0 +1,104 @@
+#pragma once
+// What a model consists of. A model is any struct whose members BOOST_DESCRIBE_STRUCT names; Parameters are found in it by name, through
+// nested structs, vectors, arrays and optionals.
+
+#include <boost/describe.hpp>
+#include <boost/mp11/algorithm.hpp>
+#include <boost/pfr/tuple_size.hpp>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <dz/models/parameter.hpp>
+
+namespace dz {
+
+/// A parameter of a model and its path in it: "blocks.0.hidden.weight".
+struct NamedParameter {
+  std::string name;
+  Parameter* parameter;
+};
+
+/// A struct that BOOST_DESCRIBE_STRUCT describes.
+template <class M> concept Described = boost::describe::has_describe_members<M>::value && !std::is_union_v<M>;
+
+namespace detail {
+
+using Found = std::vector<NamedParameter>;
+
+std::string path(const std::string& prefix, std::string_view name);
+
+template <class M> using Members = boost::describe::describe_members<M, boost::describe::mod_any_access>;
+template <class M> using Bases = boost::describe::describe_bases<M, boost::describe::mod_any_access>;
+
+/// Every member is named: a forgotten one would be an untrained layer.
+template <class M> constexpr bool names_all_members() {
+  if constexpr (std::is_aggregate_v<M> && boost::mp11::mp_empty<Bases<M>>::value) return boost::pfr::tuple_size_v<M> == boost::mp11::mp_size<Members<M>>::value;
+  else return true;
+}
+
+/// Holds no parameters: numbers, functions, strings, tensors that are not trained.
+template <class T> inline constexpr bool is_plain =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_pointer_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, Tensor>;
+
+struct Walk {
+  Found& found;
+
+  void operator()(const std::string& at, Parameter& p) const { found.push_back({at, &p}); }
+  template <class T> void operator()(const std::string& at, std::vector<T>& many) const { each(at, many); }
+  template <class T, std::size_t n> void operator()(const std::string& at, std::array<T, n>& many) const { each(at, many); }
+  template <class T, std::size_t n> void operator()(const std::string& at, T (&many)[n]) const { each(at, many); }
+  template <class T> void operator()(const std::string& at, std::optional<T>& perhaps) const {
+    if (perhaps) (*this)(at, *perhaps);
+  }
+  template <class T> void operator()(const std::string& at, std::unique_ptr<T>& perhaps) const {
+    if (perhaps) (*this)(at, *perhaps);
+  }
+  template <Described M> void operator()(const std::string& at, M& model) const {
+    static_assert(names_all_members<M>(), "BOOST_DESCRIBE_STRUCT does not name every member of this struct");
+    boost::mp11::mp_for_each<Bases<M>>([&](auto base) { (*this)(at, static_cast<typename decltype(base)::type&>(model)); });
+    boost::mp11::mp_for_each<Members<M>>([&](auto member) { (*this)(path(at, member.name), model.*member.pointer); });
+  }
+  template <class T> requires(!Described<T>) void operator()(const std::string&, T&) const {
+    static_assert(is_plain<T> || std::is_empty_v<T>, "a member that may hold parameters and is not described: add BOOST_DESCRIBE_STRUCT(Type, (bases), (members))");
+  }
+
+ private:
+  template <class C> void each(const std::string& at, C& many) const {
+    std::size_t i = 0;
+    for (auto& one : many) (*this)(path(at, std::to_string(i++)), one);
+  }
+};
+
+}  // namespace detail
+
+/// The parameters of a model, in the order of its members. They point into the model.
+template <class M> std::vector<NamedParameter> parameters(M& model) {
+  std::vector<NamedParameter> found;
+  detail::Walk{found}("", model);
+  return found;
+}
+
+/// What is recorded of a parameter in a table: name, shape, role, number of elements, bytes; the last line has their sums.
+std::string summary(const std::vector<NamedParameter>& parameters);
+template <class M> std::string summary(const M& model) { return summary(parameters(const_cast<M&>(model))); }
+
+/// Copies the values of `from` into `to`: equal names, shapes and dtypes, in place. Throws ShapeError, DtypeError or ValueError that
+/// names the parameter; nothing is changed then.
+void copy_values(const std::vector<NamedParameter>& from, const std::vector<NamedParameter>& to, At at = At::here());
+
+/// Casts every floating parameter; the gradients are forgotten.
+void cast_parameters(const std::vector<NamedParameter>& parameters, Dtype dtype);
+
+/// λ/(2m)·Σ‖W‖²_F over the weights (the notes, part four, section three): the term to add to the mean loss of m samples. Biases
+/// are left out. Throws ValueError for a λ that is negative or no number, or for m < 1.
+Tensor l2_cost(const std::vector<NamedParameter>& parameters, double lambda, std::int64_t m, At at = At::here());
+template <Described M> Tensor l2_cost(const M& model, double lambda, std::int64_t m, At at = At::here()) {
+  return l2_cost(parameters(const_cast<M&>(model)), lambda, m, at);
+}
+
+}  // namespace dz
