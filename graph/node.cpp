@@ -18,7 +18,7 @@ std::mutex& gradient_mutex() { return gradients; }
 
 // Closures hold tensors, tensors hold nodes, nodes hold closures: a last release queues, and the outermost one drains the queue.
 void release(Node* node) noexcept {
-  if (!drop(node->count_)) return;
+  if (!drop(node->count)) return;
   ThreadState& t = thread_state;
   node->number_ = reinterpret_cast<std::uint64_t>(std::exchange(t.dead, node));
   if (t.draining) return;
@@ -52,7 +52,7 @@ bool OutputKind::fits(const Array& a) const {
   return a.dtype() == dtype_ && std::ranges::equal(a.sizes(), std::span(sizes(), static_cast<std::size_t>(rank_)));
 }
 
-Node::Node(const char* name, At at, unsigned, unsigned output_count)
+Node::Node(const char* name, At at, unsigned output_count)
     : line_(at.line), output_count_(static_cast<std::uint16_t>(output_count)), number_(++detail::thread_state.created), recorded_(detail::write_clock()), name_(name), file_(at.file) {}
 
 void Node::follow(const NodeRef& operand) {
@@ -60,7 +60,7 @@ void Node::follow(const NodeRef& operand) {
   number_ = detail::thread_state.created = operand.node()->number_ + 1;
 }
 
-Leaf::Leaf(const Array& value, const char* name) : Node(name, {}, 0, 1), kind_(value) { leaf_ = true; }
+Leaf::Leaf(const Array& value, const char* name) : Node(name, {}, 1), kind_(value) { leaf_ = true; }
 
 Tensor Leaf::gradient() const {
   const std::lock_guard lock(detail::gradient_mutex());

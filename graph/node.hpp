@@ -51,12 +51,11 @@ class Replay {
   virtual std::vector<Array> run(std::span<const Array> inputs) const = 0;
 };
 
-class Node {
+class Node : public detail::CountedNode {
  public:
-  Node(const char* name, At at, unsigned edge_count, unsigned output_count);
+  Node(const char* name, At at, unsigned output_count);
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  virtual ~Node() = default;
 
   /// Fills dx where wanted. Called at most by one pass at a time unless the passes retain.
   virtual void pull(Pull& pull) = 0;
@@ -85,10 +84,8 @@ class Node {
 
  private:
   friend class Pass;
-  friend void detail::retain(Node*) noexcept;
   friend void detail::release(Node*) noexcept;
 
-  detail::Count count_{1};
   int line_;
   std::uint16_t output_count_;
   std::atomic<std::uint64_t> claim_{0};  // see reverse.cpp
@@ -128,8 +125,6 @@ template <class N, class... A> N* make_node(A&&... arguments);
 #include <dz/tensor/memory.hpp>
 
 namespace dz::detail {
-
-inline void retain(Node* node) noexcept { retain(node->count_); }
 
 template <class N, class... A> N* make_node(A&&... arguments) {
   void* memory = memory::take(sizeof(N));

@@ -84,7 +84,7 @@ template <class... D> class Recorded final : public Node {
  public:
   static constexpr std::size_t n = sizeof...(D);
 
-  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Node(name, at, n, 1), kind_(value) {
+  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Node(name, at, 1), kind_(value) {
     [&]<std::size_t... I>(std::index_sequence<I...>) { (link<I>(w), ...); }(std::index_sequence_for<D...>{});
     if (needs_output()) output_ = value;
   }
@@ -130,8 +130,8 @@ template <class... D> class Recorded final : public Node {
 /// A node of any number of inputs or outputs with one derivative for all.
 template <class D> class RecordedAll final : public Node {
  public:
-  RecordedAll(const char* name, At at, std::span<const Array> values, const std::vector<In>& inputs, D derivative, bool single)
-      : Node(name, at, static_cast<unsigned>(inputs.size()), static_cast<unsigned>(values.size())), derivative_(std::move(derivative)), outputs_(values.begin(), values.end()), single_(single) {
+  RecordedAll(const char* name, At at, std::span<const Array> values, const std::vector<In>& inputs, D derivative)
+      : Node(name, at, static_cast<unsigned>(values.size())), derivative_(std::move(derivative)), outputs_(values.begin(), values.end()) {
     kinds_.reserve(values.size());
     for (const Array& v : values) kinds_.emplace_back(v);
     edges_.reserve(inputs.size());
@@ -165,7 +165,6 @@ template <class D> class RecordedAll final : public Node {
   std::vector<NodeRef> edges_;
   std::vector<OutputKind> kinds_;
   std::vector<Array> outputs_;
-  bool single_;
 };
 
 /// Runs a forward; an error in it gets the operation's name and the user's line.
@@ -198,7 +197,7 @@ template <class F, class... D> Tensor record(const char* name, F forward, Wrt<D>
 
 namespace detail {
 
-template <class F, class D> std::vector<Tensor> record_all(const char* name, F forward, WrtAll<D> w, bool single) {
+template <class F, class D> std::vector<Tensor> record_all(const char* name, F forward, WrtAll<D> w) {
   const At at = call_site(w.inputs.empty() ? At{} : w.inputs[0].at());
   std::vector<Array> in;
   bool needed = false;
@@ -212,7 +211,7 @@ template <class F, class D> std::vector<Tensor> record_all(const char* name, F f
     for (Array& v : values) out.emplace_back(std::move(v));
     return out;
   }
-  auto* node = make_node<RecordedAll<D>>(name, at, values, w.inputs, std::move(w.derivative), single);
+  auto* node = make_node<RecordedAll<D>>(name, at, values, w.inputs, std::move(w.derivative));
   const NodeRef self = NodeRef::adopt(node);
   for (unsigned i = 0; i < values.size(); ++i) out.emplace_back(values[i], NodeRef::share(node, i));
   if (thread_state.checking) [[unlikely]] node->set_replay(keep(std::move(forward), std::move(in)));
@@ -245,13 +244,13 @@ template <class F> auto spread(F forward, std::size_t count) {
 /// one (up to six) or as a std::span<const Array>.
 template <class F, class D> Tensor record(const char* name, F forward, WrtAll<D> w) {
   const std::size_t count = w.inputs.size();
-  return std::move(detail::record_all(name, detail::spread(std::move(forward), count), std::move(w), true)[0]);
+  return std::move(detail::record_all(name, detail::spread(std::move(forward), count), std::move(w))[0]);
 }
 
 /// Records an operation of several outputs: the forward takes a std::span<const Array> and gives a std::vector<Array>; the
 /// derivative takes (std::span<const Tensor> dy, std::span<const Tensor> y, Wanted); a dy that nothing arrived for is empty.
 template <class F, class D> std::vector<Tensor> record_many(const char* name, F forward, WrtAll<D> w) {
-  return detail::record_all(name, std::move(forward), std::move(w), false);
+  return detail::record_all(name, std::move(forward), std::move(w));
 }
 
 }  // namespace dz

@@ -34,6 +34,22 @@ std::uint64_t next_pass() {
 }
 }  // namespace
 
+/// Runs a node's derivatives: on behalf of the user's line, and not on what was written in place since the node was recorded.
+static void run_derivative(Node& n, Pull& pull) {
+  detail::thread_state.call = n.at();
+  const struct Limit {
+    std::uint64_t before = detail::read_limit.time;
+    ~Limit() { detail::read_limit.time = before; }
+  } limit;
+  detail::read_limit.time = n.recorded();
+  try {
+    n.pull(pull);
+  } catch (Error& e) {
+    e.locate(n.name(), n.at());
+    throw;
+  }
+}
+
 class Pass {
  public:
   Pass(bool retain, bool record) : id_(next_pass()), retain_(retain), recording_(detail::thread_state.recording, record) {}
@@ -166,23 +182,8 @@ class Pass {
     dx_.assign(edges.size(), Tensor());
     wanted_.assign(edges.size(), 0);
     for (std::size_t i = 0; i < edges.size(); ++i) wanted_[i] = edges[i] && slots_[find(edges[i].node())].wanted;
-    detail::thread_state.call = n.at();
-    {
-      // What a derivative reads must not have been written since its operation was recorded.
-      const std::uint64_t limit = std::exchange(detail::read_limit.time, n.recorded());
-      Pull p{dy_, dx_, wanted_};
-      try {
-        n.pull(p);
-      } catch (Error& e) {
-        detail::read_limit.time = limit;
-        e.locate(n.name(), n.at());
-        throw;
-      } catch (...) {
-        detail::read_limit.time = limit;
-        throw;
-      }
-      detail::read_limit.time = limit;
-    }
+    Pull p{dy_, dx_, wanted_};
+    run_derivative(n, p);
     dy_.clear();
     for (std::size_t i = 0; i < edges.size(); ++i)
       if (wanted_[i]) deliver(n, i, edges[i], std::move(dx_[i]));
@@ -293,6 +294,24 @@ Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& option
 }
 
 namespace detail {
+std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& cotangents) {
+  Node& n = *node.node();
+  const auto edges = n.edges();
+  std::vector<Tensor> dx(edges.size());
+  std::vector<std::uint8_t> wanted;
+  for (const NodeRef& e : edges) wanted.push_back(static_cast<bool>(e));
+  Pull p{cotangents, dx, wanted};
+  const auto quiet = no_grad();
+  const CallSite site(n.at());  // puts the caller's place back
+  run_derivative(n, p);
+  for (std::size_t i = 0; i < dx.size(); ++i) {
+    if (!edges[i]) continue;
+    if (!dx[i]) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());
+    dx[i] = Tensor(kernels::sum_to(dx[i].value(), edges[i].node()->output(edges[i].output()).shape()));
+  }
+  return dx;
+}
+
 void refuse_second_order(const char* name, At at) {
   throw GraphError("its derivative is of first order only (written on Arrays): a second order needs one written with operations on Tensors", name, at);
 }

@@ -28,4 +28,9 @@ struct GradOptions {
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options = {}, At at = At::here());
 Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options = {}, At at = At::here());
 
+namespace detail {
+/// One node pulled by itself: for each of its edges the gradient, summed to the operand's shape (empty where there is no edge).
+std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& cotangents);
+}  // namespace detail
+
 }  // namespace dz

@@ -14,7 +14,12 @@ namespace dz {
 class Node;
 
 namespace detail {
-void retain(Node* node) noexcept;
+/// What a Node begins with, so that a handle can count without knowing more of it.
+struct CountedNode {
+  Count count{1};
+  virtual ~CountedNode() = default;
+};
+inline void retain(Node* node) noexcept { retain(reinterpret_cast<CountedNode*>(node)->count); }
 void release(Node* node) noexcept;
 }  // namespace detail
 

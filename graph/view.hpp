@@ -33,6 +33,7 @@ class Graph {
   explicit Graph(const std::vector<Tensor>& outputs, At at = At::here());
 
   const Node& node(vertex_descriptor v) const { return *nodes_[v].node(); }
+  const NodeRef& reference(vertex_descriptor v) const { return nodes_[v]; }
   /// The vertex of a tensor's node. Throws GraphError where it is not in the graph.
   vertex_descriptor vertex(const Tensor& t, At at = At::here()) const;
   /// Which operand of its source an edge is, counted from 0; and which of the target's outputs it uses.

@@ -22,9 +22,16 @@ BOOST_CONCEPT_ASSERT((boost::ReadablePropertyGraphConcept<Graph, std::size_t, bo
 namespace {
 
 struct Small {
-  Tensor w = variable(tensor({1, 2, 3, 4}, {2, 2})), b = variable(zeros({1, 2}));
-  int line = __LINE__ + 1;
-  Tensor product = matmul(tensor({1, 0, 0, 1}, {2, 2}), w), moved = product + b, squared = moved * moved, J = sum(squared);
+  Tensor w = variable(tensor({1, 2, 3, 4}, {2, 2})), b = variable(zeros({1, 2})), product, moved, squared, J;
+  int line;
+
+  Small() {
+    line = __LINE__ + 1;
+    product = matmul(tensor({1, 0, 0, 1}, {2, 2}), w);
+    moved = product + b;
+    squared = moved * moved;
+    J = sum(squared);
+  }
 };
 
 }  // namespace

@@ -1,0 +1,37 @@
+#pragma once
+// check_graph(J): which operation is wrong. Every node of a recorded graph is examined by itself, with the values it really had.
+
+#include <iosfwd>
+
+#include <dz/calculus/differences.hpp>
+#include <dz/graph/tensor.hpp>
+
+namespace dz {
+
+/// What the examination of one operation found.
+struct OperationCheck {
+  std::string operation;
+  At at;
+  Shape shape;                       ///< of its (first) output
+  Verdict verdict = Verdict::right;
+  std::vector<InputCheck> inputs;    ///< those that need a gradient
+  std::string trouble;               ///< why it could not be examined; may be empty
+};
+
+struct GraphCheck {
+  std::vector<OperationCheck> operations;  ///< worst first
+
+  /// Every operation is right.
+  bool passed() const;
+  explicit operator bool() const { return passed(); }
+};
+/// A table with a line for each operation, worst first, and what is wrong with the wrong ones.
+std::string to_string(const GraphCheck& check);
+std::ostream& operator<<(std::ostream& out, const GraphCheck& check);
+
+/// Examines every operation between J and its leaves, which were recorded while `auto guard = checked();` was alive: its derivative
+/// on a random cotangent against central differences of its own forward, in float64 where the forward can. The graph stays as it
+/// is. Throws GraphError where it was recorded without the guard or has been reversed already.
+GraphCheck check_graph(const Tensor& J, std::uint64_t seed = 1, At at = At::here());
+
+}  // namespace dz
