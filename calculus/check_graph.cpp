@@ -30,7 +30,8 @@ class Examination {
 
   void run(OperationCheck& result) {
     const std::vector<Tensor> gradients = detail::pull_alone(node_, cotangents_);
-    const detail::Probe probe{inputs_, [this] { return contracted(); }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24, had_float32_ ? 0x1p-24 : 0};
+    const detail::Probe probe{inputs_, [this] { return contracted(); }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24,
+                              had_float32_ ? 0x1p-24 : 0};
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!gradients[i]) continue;
       result.inputs.push_back(detail::compare(probe, i, gradients[i].value(), fmt::format("input {}", i), seed_));
@@ -113,8 +114,10 @@ GraphCheck check_graph(const Tensor& J, std::uint64_t seed, At at) {
     const Node& n = graph.node(v);
     if (n.is_leaf()) continue;
     if (!n.replay())
-      throw GraphError(fmt::format("'{}' at {} keeps nothing to examine: record it while `auto guard = checked();` is alive, and check before reversing", n.name(), to_string(n.at())),
-                       "check_graph", at);
+      throw GraphError(
+          fmt::format("'{}' at {} keeps nothing to examine: record it while `auto guard = checked();` is alive, and check before reversing",
+                      n.name(), to_string(n.at())),
+          "check_graph", at);
     check.operations.push_back(examine(graph.reference(v), seed + v));
   }
   const auto rank = [](const OperationCheck& o) { return o.verdict == Verdict::wrong ? 0 : o.verdict == Verdict::undecided ? 1 : 2; };
@@ -133,7 +136,8 @@ std::string to_string(const GraphCheck& check) {
       text += fmt::format("  and {} more, all right\n", check.operations.size() - i);
       break;
     }
-    text += fmt::format("  {:<10} {:<32} {:<16} {:>10.1e}  {}\n", word(o.verdict), o.operation, to_string(o.shape), misfit(o), to_string(o.at));
+    text +=
+        fmt::format("  {:<10} {:<32} {:<16} {:>10.1e}  {}\n", word(o.verdict), o.operation, to_string(o.shape), misfit(o), to_string(o.at));
     if (!o.trouble.empty()) text += "    " + o.trouble + "\n";
     for (const InputCheck& c : o.inputs)
       if (c.verdict != Verdict::right) text += "    " + to_string(c) + "\n";

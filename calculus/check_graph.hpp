@@ -12,10 +12,10 @@ namespace dz {
 struct OperationCheck {
   std::string operation;
   At at;
-  Shape shape;                       ///< of its (first) output
+  Shape shape;  ///< of its (first) output
   Verdict verdict = Verdict::right;
-  std::vector<InputCheck> inputs;    ///< those that need a gradient
-  std::string trouble;               ///< why it could not be examined; may be empty
+  std::vector<InputCheck> inputs;  ///< those that need a gradient
+  std::string trouble;             ///< why it could not be examined; may be empty
 };
 
 struct GraphCheck {

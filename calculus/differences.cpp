@@ -22,8 +22,8 @@ struct Slope {
 
 /// Some elements of an input and the way that each goes.
 struct Direction {
-  std::int64_t first, last;       // the elements [first, last)
-  const double* way = nullptr;    // for each element of the input; 1 without
+  std::int64_t first, last;     // the elements [first, last)
+  const double* way = nullptr;  // for each element of the input; 1 without
   double at(std::int64_t k) const { return way ? way[k] : 1; }
 };
 
@@ -41,8 +41,7 @@ class Comparison {
     const auto n = static_cast<std::int64_t>(x_.size());
     if (n <= every_element)
       for (std::int64_t k = 0; k < n; ++k) compare_element(result, k);
-    else
-      compare_many(result, n);
+    else compare_many(result, n);
     if (result.verdict == Verdict::wrong) result.cause = guess();
   }
 
@@ -50,8 +49,10 @@ class Comparison {
   void compare_many(InputCheck& result, std::int64_t n) {
     const std::vector<double> draws = kernels::uniform({2 * n}, 0, 1, float64, random_).to_vector<double>();
     std::vector<double> way(static_cast<std::size_t>(n));
-    for (std::size_t k = 0; k < way.size(); ++k) way[k] = (draws[k] < 0.5 ? -1 : 1) * std::max(1.0, std::abs(x_[k])) / std::sqrt(static_cast<double>(n));
-    for (std::int64_t s = 0; s < sampled_elements; ++s) compare_element(result, static_cast<std::int64_t>(draws[static_cast<std::size_t>(n + s)] * static_cast<double>(n)));
+    for (std::size_t k = 0; k < way.size(); ++k)
+      way[k] = (draws[k] < 0.5 ? -1 : 1) * std::max(1.0, std::abs(x_[k])) / std::sqrt(static_cast<double>(n));
+    for (std::int64_t s = 0; s < sampled_elements; ++s)
+      compare_element(result, static_cast<std::int64_t>(draws[static_cast<std::size_t>(n + s)] * static_cast<double>(n)));
     Direction all{0, n, way.data()};
     if (agrees(all) != Verdict::wrong) return;
     while (all.last - all.first > 1) {
@@ -116,7 +117,9 @@ class Comparison {
     return sum;
   }
 
-  double scale(const Direction& d) const { return d.last - d.first == 1 && !d.way ? std::max(1.0, std::abs(x_[static_cast<std::size_t>(d.first)])) : 1.0; }
+  double scale(const Direction& d) const {
+    return d.last - d.first == 1 && !d.way ? std::max(1.0, std::abs(x_[static_cast<std::size_t>(d.first)])) : 1.0;
+  }
 
   /// Central differences with two steps and Richardson's extrapolation; the bar holds what the steps differ by and the rounding.
   Slope slope(const Direction& d, double shrink = 1) {
@@ -159,8 +162,8 @@ class Comparison {
     const auto [left, right] = sides(h);
     const auto [nearer_left, nearer_right] = sides(h / 4);
     const double gap = std::abs(right - left), nearer = std::abs(nearer_right - nearer_left), slack = 1e-3 * gap;
-    return std::isfinite(gap) && std::isfinite(nearer) && gap > 1e-5 * largest_ && nearer > 0.7 * gap && g >= std::min(left, right) - slack &&
-           g <= std::max(left, right) + slack;
+    return std::isfinite(gap) && std::isfinite(nearer) && gap > 1e-5 * largest_ && nearer > 0.7 * gap &&
+           g >= std::min(left, right) - slack && g <= std::max(left, right) + slack;
   }
 
   /// What would explain the wrong elements: the same factor in all of them.
@@ -195,14 +198,17 @@ InputCheck compare(const Probe& probe, std::size_t i, const Array& gradient, std
 
 std::string to_string(const InputCheck& c) {
   if (c.verdict == Verdict::right)
-    return fmt::format("{} {}: right ({} elements, the worst {:.3g} against {:.3g})", c.name, to_string(c.shape), c.compared, c.derivative, c.difference);
+    return fmt::format("{} {}: right ({} elements, the worst {:.3g} against {:.3g})", c.name, to_string(c.shape), c.compared, c.derivative,
+                       c.difference);
   std::string index;
   std::int64_t rest = c.element;
-  for (int a = c.shape.rank(); a-- > 0; rest /= c.shape[a]) index = fmt::format("{}{}{}", rest % c.shape[a], index.empty() ? "" : ", ", index);
+  for (int a = c.shape.rank(); a-- > 0; rest /= c.shape[a])
+    index = fmt::format("{}{}{}", rest % c.shape[a], index.empty() ? "" : ", ", index);
   const std::string cause = c.cause.empty() ? "" : "; " + c.cause;
-  if (c.verdict == Verdict::undecided) return fmt::format("{} {}: cannot decide at element [{}]{}", c.name, to_string(c.shape), index, cause);
-  return fmt::format("{} {}: wrong at element [{}]: derivative {:.9g}, by differences {:.9g} ± {:.1g} ({} of {} compared differ{})", c.name, to_string(c.shape), index,
-                     c.derivative, c.difference, c.error_bar, c.differing, c.compared, cause);
+  if (c.verdict == Verdict::undecided)
+    return fmt::format("{} {}: cannot decide at element [{}]{}", c.name, to_string(c.shape), index, cause);
+  return fmt::format("{} {}: wrong at element [{}]: derivative {:.9g}, by differences {:.9g} ± {:.1g} ({} of {} compared differ{})", c.name,
+                     to_string(c.shape), index, c.derivative, c.difference, c.error_bar, c.differing, c.compared, cause);
 }
 
 }  // namespace dz

@@ -42,7 +42,8 @@ class Examination {
     for (const auto& input : inputs_) values.push_back(input.leaf.value());
     const detail::Probe probe{values, [this] { return contracted(); }};
     const std::vector<Tensor> gradients = gradients_of(outputs);
-    for (std::size_t i = 0; i < inputs_.size(); ++i) result.inputs.push_back(detail::compare(probe, i, gradients[i].value(), inputs_[i].name, seed_));
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      result.inputs.push_back(detail::compare(probe, i, gradients[i].value(), inputs_[i].name, seed_));
     for (const InputCheck& c : result.inputs)
       if (c.verdict == Verdict::wrong && result.culprits.empty()) result.culprits = culprits();
     return result;
@@ -114,7 +115,8 @@ class Examination {
       for (OperationCheck& o : check_graph(outputs[i], seed_).operations)
         if (o.verdict == Verdict::wrong) found.operations.push_back(std::move(o));
     }
-    return found.operations.empty() ? "every operation is right by itself: is something detached, or changed in place?\n" : to_string(found);
+    return found.operations.empty() ? "every operation is right by itself: is something detached, or changed in place?\n"
+                                    : to_string(found);
   }
 
   const Gradcheck::Function& f_;
@@ -127,7 +129,9 @@ class Examination {
 
 }  // namespace
 
-Tensor detail::float64_leaf(const Tensor& x) { return is_floating(x.dtype()) ? variable(Tensor(x.value().cast(float64).clone())) : x.detach(); }
+Tensor detail::float64_leaf(const Tensor& x) {
+  return is_floating(x.dtype()) ? variable(Tensor(x.value().cast(float64).clone())) : x.detach();
+}
 
 bool GradcheckResult::passed() const {
   if (!trouble.empty()) return false;

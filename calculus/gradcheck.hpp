@@ -69,8 +69,7 @@ inline std::vector<Tensor> as_outputs(std::vector<Tensor> y) { return y; }
 /// Checks f, a function of tensors that gives a tensor or several: the outputs are contracted with a random cotangent; every floating
 /// input's gradient is compared with central differences of two step sizes. Constants that f captured in float32 are widened;
 /// random operations repeat. Where f throws, so does the evaluation.
-template <class F, class... X> requires(std::is_convertible_v<const X&, In> && ...)
-Gradcheck gradcheck(F f, In first, const X&... more) {
+template <class F, std::convertible_to<In>... X> Gradcheck gradcheck(F f, In first, const X&... more) {
   std::vector<In> leaves;
   std::vector<Gradcheck::Input> inputs;
   const auto add = [&](const Tensor& t) {
@@ -86,8 +85,7 @@ Gradcheck gradcheck(F f, In first, const X&... more) {
 }
 
 /// The same for a function of a model: its parameters are the inputs. Works on a copy of the model.
-template <class F, Described M> requires std::is_invocable_v<F&, M&>
-Gradcheck gradcheck(F f, const M& model) {
+template <class F, Described M> Gradcheck gradcheck(F f, const M& model) requires std::is_invocable_v<F&, M&> {
   auto copy = std::make_shared<M>(model);
   const auto found = parameters(*copy);
   cast_parameters(found, float64);

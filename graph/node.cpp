@@ -35,7 +35,10 @@ void release(Node* node) noexcept {
 }
 
 Leaf& leaf_of(const Tensor& t, const char* what) {
-  if (!t.is_leaf()) throw GraphError(fmt::format("{} belongs to leaves (variable, Parameter); {}", what, t.requires_grad() ? fmt::format("this is the result of {}", t.from().node()->name()) : "this tensor is a constant"));
+  if (!t.is_leaf())
+    throw GraphError(
+        fmt::format("{} belongs to leaves (variable, Parameter); {}", what,
+                    t.requires_grad() ? fmt::format("this is the result of {}", t.from().node()->name()) : "this tensor is a constant"));
   return static_cast<Leaf&>(*t.from().node());
 }
 
@@ -53,7 +56,8 @@ bool OutputKind::fits(const Array& a) const {
 }
 
 Node::Node(const char* name, At at, unsigned output_count)
-    : line_(at.line), output_count_(static_cast<std::uint16_t>(output_count)), number_(++detail::thread_state.created), recorded_(detail::write_clock()), name_(name), file_(at.file) {}
+    : line_(at.line), output_count_(static_cast<std::uint16_t>(output_count)), number_(++detail::thread_state.created),
+      recorded_(detail::write_clock()), name_(name), file_(at.file) {}
 
 void Node::follow(const NodeRef& operand) {
   if (!operand || operand.node()->number_ < number_) return;
@@ -79,7 +83,9 @@ void Tensor::clear_grad() const { detail::leaf_of(*this, "clear_grad()").set_gra
 void Tensor::set_grad(const Tensor& gradient) const {
   Leaf& leaf = detail::leaf_of(*this, "set_grad()");
   if (gradient && !leaf.output(0).fits(gradient.value()))
-    throw ShapeError(fmt::format("a gradient of {} {} for a leaf of {} {}", name(gradient.dtype()), to_string(gradient.shape()), name(dtype()), to_string(shape())), "set_grad");
+    throw ShapeError(fmt::format("a gradient of {} {} for a leaf of {} {}", name(gradient.dtype()), to_string(gradient.shape()),
+                                 name(dtype()), to_string(shape())),
+                     "set_grad");
   leaf.set_gradient(gradient);
 }
 

@@ -201,13 +201,16 @@ class Pass {
   Tensor fit(const Node& n, std::size_t i, const OutputKind& kind, Tensor g) {
     if (g.dtype() != kind.dtype()) {
       if (!detail::widening || !is_floating(g.dtype()) || is_recording())
-        throw DtypeError(fmt::format("its derivative by input {} is {}, the input {}", i, name(g.dtype()), name(kind.dtype())), n.name(), n.at());
+        throw DtypeError(fmt::format("its derivative by input {} is {}, the input {}", i, name(g.dtype()), name(kind.dtype())), n.name(),
+                         n.at());
       g = Tensor(g.value().cast(kind.dtype()));
     }
     try {
       return is_recording() ? sum_to(g, kind.shape()) : Tensor(kernels::sum_to(g.value(), kind.shape()));
     } catch (const ShapeError&) {
-      throw ShapeError(fmt::format("its derivative by input {} has the shape {}, the input {}", i, to_string(g.shape()), to_string(kind.shape())), n.name(), n.at());
+      throw ShapeError(
+          fmt::format("its derivative by input {} has the shape {}, the input {}", i, to_string(g.shape()), to_string(kind.shape())),
+          n.name(), n.at());
     }
   }
 
@@ -248,13 +251,18 @@ class Pass {
 namespace {
 
 Tensor seed_of(const Tensor& y, const Tensor& given, At at, const char* what) {
-  if (!y.requires_grad()) throw GraphError("nothing was recorded for this tensor: no variable or Parameter is in it, or it was computed under no_grad", what, at);
+  if (!y.requires_grad())
+    throw GraphError("nothing was recorded for this tensor: no variable or Parameter is in it, or it was computed under no_grad", what, at);
   if (!given) {
-    if (y.size() != 1) throw GraphError(fmt::format("a tensor of shape {} needs a seed: only a single element starts from 1", to_string(y.shape())), what, at);
+    if (y.size() != 1)
+      throw GraphError(fmt::format("a tensor of shape {} needs a seed: only a single element starts from 1", to_string(y.shape())), what,
+                       at);
     return Tensor(Array::full(y.shape(), 1, y.dtype()));
   }
   if (given.dtype() != y.dtype() || given.shape() != y.shape())
-    throw ShapeError(fmt::format("the seed is {} {}, the output {} {}", name(given.dtype()), to_string(given.shape()), name(y.dtype()), to_string(y.shape())), what, at);
+    throw ShapeError(fmt::format("the seed is {} {}, the output {} {}", name(given.dtype()), to_string(given.shape()), name(y.dtype()),
+                                 to_string(y.shape())),
+                     what, at);
   return given;
 }
 
@@ -275,7 +283,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   for (const Tensor& x : inputs)
     if (!x.requires_grad()) throw GraphError("an input was never recorded: make it a variable", "grad", at);
   std::vector<Tensor> seeds;
-  for (std::size_t i = 0; i < outputs.size(); ++i) seeds.push_back(seed_of(outputs[i], options.seeds.empty() ? Tensor() : options.seeds[i], at, "grad"));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    seeds.push_back(seed_of(outputs[i], options.seeds.empty() ? Tensor() : options.seeds[i], at, "grad"));
   Pass pass(options.retain || options.create_graph, options.create_graph);
   for (std::size_t i = 0; i < outputs.size(); ++i) pass.start(outputs[i], std::move(seeds[i]));
   pass.collect();
@@ -313,7 +322,8 @@ std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& c
 }
 
 void refuse_second_order(const char* name, At at) {
-  throw GraphError("its derivative is of first order only (written on Arrays): a second order needs one written with operations on Tensors", name, at);
+  throw GraphError("its derivative is of first order only (written on Arrays): a second order needs one written with operations on Tensors",
+                   name, at);
 }
 }  // namespace detail
 

@@ -18,14 +18,15 @@ struct BackwardOptions {
 void backward(In y, BackwardOptions options = {});
 
 struct GradOptions {
-  bool create_graph = false;     ///< record the pass, so that the gradients can be differentiated (implies retain)
+  bool create_graph = false;  ///< record the pass, so that the gradients can be differentiated (implies retain)
   bool retain = false;
-  std::vector<Tensor> seeds{};   ///< a cotangent for each output; without them each output has one element
+  std::vector<Tensor> seeds{};  ///< a cotangent for each output; without them each output has one element
 };
 
 /// The gradients of the outputs' sum with respect to the inputs (leaves or intermediate results), in their order; zeros for an
 /// input that no output depends on. Touches no leaf.
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options = {}, At at = At::here());
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options = {},
+                         At at = At::here());
 Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options = {}, At at = At::here());
 
 namespace detail {

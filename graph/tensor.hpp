@@ -112,13 +112,14 @@ Tensor variable(const Tensor& x);
 class In : public Tensor {
  public:
   In(const Tensor& t, At at = At::here()) : Tensor(t), at_(at) {
-    if (!t) [[unlikely]] refuse_empty(at);
+    if (!t) [[unlikely]]
+      refuse_empty(at);
   }
   In(Tensor&& t, At at = At::here()) : Tensor(std::move(t)), at_(at) {
-    if (!*this) [[unlikely]] refuse_empty(at);
+    if (!*this) [[unlikely]]
+      refuse_empty(at);
   }
-  template <class N> requires std::is_arithmetic_v<N>
-  In(N v, At at = At::here()) : Tensor(Array::number(static_cast<double>(v))), at_(at) {}
+  template <Arithmetic N> In(N v, At at = At::here()) : Tensor(Array::number(static_cast<double>(v))), at_(at) {}
 
   At at() const { return at_; }
 

@@ -19,7 +19,8 @@ Graph::Graph(const std::vector<Tensor>& outputs, At at) {
   for (std::size_t i = 0; i < nodes_.size(); ++i)
     for (const NodeRef& operand : nodes_[i].node()->edges())
       if (operand) add(operand);
-  std::stable_sort(nodes_.begin(), nodes_.end(), [](const NodeRef& a, const NodeRef& b) { return a.node()->number() < b.node()->number(); });
+  std::stable_sort(nodes_.begin(), nodes_.end(),
+                   [](const NodeRef& a, const NodeRef& b) { return a.node()->number() < b.node()->number(); });
   for (std::size_t v = 0; v < nodes_.size(); ++v) index_[nodes_[v].node()] = v;
 
   in_begin_.assign(nodes_.size() + 1, 0);
@@ -78,15 +79,17 @@ std::string to_dot(const Graph& g, const NodeNames& names) {
       out, g,
       [&](std::ostream& o, std::size_t v) {
         const Node& n = g.node(v);
-        o << fmt::format("[label={} shape={} style=\"{}\" fillcolor=\"{}\"]", in_quotes(label_of(n, names)), n.is_leaf() ? "ellipse" : "box",
-                         n.is_leaf() ? "filled" : "filled,rounded", n.is_leaf() ? "#d7e8f7" : "#f4f1e8");
+        o << fmt::format("[label={} shape={} style=\"{}\" fillcolor=\"{}\"]", in_quotes(label_of(n, names)),
+                         n.is_leaf() ? "ellipse" : "box", n.is_leaf() ? "filled" : "filled,rounded", n.is_leaf() ? "#d7e8f7" : "#f4f1e8");
       },
       [&](std::ostream& o, const Graph::edge_descriptor& e) {
         o << "[dir=back";
         if (out_degree(e.source, g) > 1) o << " taillabel=\"" << g.slot(e) << '"';
         o << ']';
       },
-      [](std::ostream& o) { o << "rankdir=BT\nnode [fontname=\"Helvetica\" fontsize=11 color=\"#555555\"]\nedge [fontsize=9 color=\"#777777\"]\n"; });
+      [](std::ostream& o) {
+        o << "rankdir=BT\nnode [fontname=\"Helvetica\" fontsize=11 color=\"#555555\"]\nedge [fontsize=9 color=\"#777777\"]\n";
+      });
   return out.str();
 }
 

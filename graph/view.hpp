@@ -64,7 +64,9 @@ class Graph {
 
   friend std::size_t num_vertices(const Graph& g) { return g.nodes_.size(); }
   friend std::size_t num_edges(const Graph& g) { return g.edges_.size(); }
-  friend std::pair<vertex_iterator, vertex_iterator> vertices(const Graph& g) { return {vertex_iterator(0), vertex_iterator(g.nodes_.size())}; }
+  friend std::pair<vertex_iterator, vertex_iterator> vertices(const Graph& g) {
+    return {vertex_iterator(0), vertex_iterator(g.nodes_.size())};
+  }
   friend std::pair<edge_iterator, edge_iterator> edges(const Graph& g) { return g.range<EdgeAt>(0, g.edges_.size()); }
   friend std::pair<out_edge_iterator, out_edge_iterator> out_edges(std::size_t v, const Graph& g) {
     return g.range<EdgeAt>(g.out_begin_[v], g.out_begin_[v + 1]);
@@ -94,7 +96,8 @@ class Graph {
  private:
   template <class At, class Iterator = boost::transform_iterator<At, boost::counting_iterator<std::size_t>>>
   std::pair<Iterator, Iterator> range(std::size_t first, std::size_t last) const {
-    return {Iterator(boost::counting_iterator<std::size_t>(first), At{this}), Iterator(boost::counting_iterator<std::size_t>(last), At{this})};
+    return {Iterator(boost::counting_iterator<std::size_t>(first), At{this}),
+            Iterator(boost::counting_iterator<std::size_t>(last), At{this})};
   }
 
   std::vector<NodeRef> nodes_;

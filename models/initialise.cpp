@@ -16,8 +16,10 @@ struct Fans {
 };
 
 Fans fans_of(const Shape& shape) {
-  if (shape.rank() < 2 || shape.volume() == 0) throw ShapeError(fmt::format("weights are (n_out, n_in, …) and not empty, got {}", to_string(shape)), "initialise");
-  const auto out = static_cast<double>(shape[0]), seen = static_cast<double>(shape.volume()) / out, positions = seen / static_cast<double>(shape[1]);
+  if (shape.rank() < 2 || shape.volume() == 0)
+    throw ShapeError(fmt::format("weights are (n_out, n_in, …) and not empty, got {}", to_string(shape)), "initialise");
+  const auto out = static_cast<double>(shape[0]), seen = static_cast<double>(shape.volume()) / out,
+             positions = seen / static_cast<double>(shape[1]);
   return {seen, out * positions};
 }
 

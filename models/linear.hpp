@@ -12,7 +12,8 @@ struct Linear {
 
   Linear() = default;
   /// Throws ShapeError for a size below 1.
-  Linear(std::int64_t inputs, std::int64_t outputs, Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
+  Linear(std::int64_t inputs, std::int64_t outputs, Initialiser initialiser = initialise::he, Dtype dtype = float32,
+         Generator& g = default_generator());
   Tensor operator()(In x) const { return linear(std::move(x), weight, bias); }
 };
 BOOST_DESCRIBE_STRUCT(Linear, (), (weight, bias))

@@ -25,7 +25,7 @@ struct Mlp {
 BOOST_DESCRIBE_STRUCT(Mlp, (), (layers, activation, keep_prob))
 
 /// sizes = {n_x, hidden…, outputs}; {n_x, 1} is logistic regression. Throws ShapeError for fewer than two sizes or one below 1.
-Mlp mlp(const std::vector<std::int64_t>& sizes, Activation activation = relu, Initialiser initialiser = initialise::he, Dtype dtype = float32,
-        Generator& g = default_generator());
+Mlp mlp(const std::vector<std::int64_t>& sizes, Activation activation = relu, Initialiser initialiser = initialise::he,
+        Dtype dtype = float32, Generator& g = default_generator());
 
 }  // namespace dz

@@ -37,9 +37,11 @@ void copy_values(const std::vector<NamedParameter>& from, const std::vector<Name
     refuse(std::type_identity<ValueError>{}, fmt::format("{} parameters for a model of {}", from.size(), to.size()));
   for (std::size_t i = 0; i < to.size(); ++i) {
     const Parameter &a = *from[i].parameter, &b = *to[i].parameter;
-    if (from[i].name != to[i].name) refuse(std::type_identity<ValueError>{}, fmt::format("parameter '{}' where the model has '{}'", from[i].name, to[i].name));
+    if (from[i].name != to[i].name)
+      refuse(std::type_identity<ValueError>{}, fmt::format("parameter '{}' where the model has '{}'", from[i].name, to[i].name));
     if (!a || !b || a.shape() != b.shape())
-      refuse(std::type_identity<ShapeError>{}, fmt::format("'{}' is {}, in the model {}", to[i].name, a ? to_string(a.shape()) : "empty", b ? to_string(b.shape()) : "empty"));
+      refuse(std::type_identity<ShapeError>{}, fmt::format("'{}' is {}, in the model {}", to[i].name, a ? to_string(a.shape()) : "empty",
+                                                           b ? to_string(b.shape()) : "empty"));
     if (a.dtype() != b.dtype())
       refuse(std::type_identity<DtypeError>{}, fmt::format("'{}' is {}, in the model {}", to[i].name, name(a.dtype()), name(b.dtype())));
   }

@@ -24,7 +24,8 @@ struct NamedParameter {
 };
 
 /// A struct that BOOST_DESCRIBE_STRUCT describes.
-template <class M> concept Described = boost::describe::has_describe_members<M>::value && !std::is_union_v<M>;
+template <class M>
+concept Described = boost::describe::has_describe_members<M>::value && !std::is_union_v<M>;
 
 namespace detail {
 
@@ -37,12 +38,14 @@ template <class M> using Bases = boost::describe::describe_bases<M, boost::descr
 
 /// Every member is named: a forgotten one would be an untrained layer.
 template <class M> constexpr bool names_all_members() {
-  if constexpr (std::is_aggregate_v<M> && boost::mp11::mp_empty<Bases<M>>::value) return boost::pfr::tuple_size_v<M> == boost::mp11::mp_size<Members<M>>::value;
+  if constexpr (std::is_aggregate_v<M> && boost::mp11::mp_empty<Bases<M>>::value)
+    return boost::pfr::tuple_size_v<M> == boost::mp11::mp_size<Members<M>>::value;
   else return true;
 }
 
 /// Holds no parameters: numbers, functions, strings, tensors that are not trained.
-template <class T> inline constexpr bool is_plain =
+template <class T>
+inline constexpr bool is_plain =
     std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_pointer_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, Tensor>;
 
 struct Walk {
@@ -63,8 +66,9 @@ struct Walk {
     boost::mp11::mp_for_each<Bases<M>>([&](auto base) { (*this)(at, static_cast<typename decltype(base)::type&>(model)); });
     boost::mp11::mp_for_each<Members<M>>([&](auto member) { (*this)(path(at, member.name), model.*member.pointer); });
   }
-  template <class T> requires(!Described<T>) void operator()(const std::string&, T&) const {
-    static_assert(is_plain<T> || std::is_empty_v<T>, "a member that may hold parameters and is not described: add BOOST_DESCRIBE_STRUCT(Type, (bases), (members))");
+  template <class T> void operator()(const std::string&, T&) const requires(!Described<T>) {
+    static_assert(is_plain<T> || std::is_empty_v<T>,
+                  "a member that may hold parameters and is not described: add BOOST_DESCRIBE_STRUCT(Type, (bases), (members))");
   }
 
  private:

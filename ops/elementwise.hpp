@@ -19,7 +19,7 @@ Tensor cos(In x);
 /// A tensor as a generic lambda sees it: numbers convert, and what is computed stays a Number.
 struct Number : Tensor {
   Number(Tensor t) : Tensor(std::move(t)) {}
-  template <class N> requires std::is_arithmetic_v<N> Number(N v) : Tensor(Array::number(static_cast<double>(v))) {}
+  template <Arithmetic N> Number(N v) : Tensor(Array::number(static_cast<double>(v))) {}
 
   friend Number operator+(const Number& a, const Number& b) { return add(a, b); }
   friend Number operator-(const Number& a, const Number& b) { return sub(a, b); }

@@ -188,7 +188,8 @@ Array Array::expand(const Shape& target) const {
   target.volume();
   std::array<std::int64_t, max_rank> strides{};
   for (int i = 0; i < rank(); ++i) {
-    if (size(i) != target[i] && size(i) != 1) throw ShapeError(fmt::format("cannot expand {} to {}", to_string(shape()), to_string(target)));
+    if (size(i) != target[i] && size(i) != 1)
+      throw ShapeError(fmt::format("cannot expand {} to {}", to_string(shape()), to_string(target)));
     strides[static_cast<std::size_t>(i)] = size(i) == target[i] ? stride(i) : 0;
   }
   return view({target.begin(), target.end()}, std::span(strides).first(static_cast<std::size_t>(target.rank())), 0);
@@ -198,7 +199,8 @@ Array Array::slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t
   const int a = shape().axis(axis);
   const std::int64_t n = size(a), from = start < 0 ? start + n : start, to = stop < 0 ? stop + n : stop;
   if (step < 1) throw ShapeError(fmt::format("a slice steps forward, got step {}", step));
-  if (from < 0 || to > n || from > to) throw ShapeError(fmt::format("slice [{}, {}) of {} along axis {}", start, stop, to_string(shape()), axis));
+  if (from < 0 || to > n || from > to)
+    throw ShapeError(fmt::format("slice [{}, {}) of {} along axis {}", start, stop, to_string(shape()), axis));
   std::array<std::int64_t, max_rank> sizes{}, strides{};
   for (int i = 0; i < rank(); ++i) {
     sizes[static_cast<std::size_t>(i)] = size(i);

@@ -21,16 +21,14 @@ using Count = std::atomic<std::uint32_t>;
 
 inline void retain(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 /// True for the last one; alone, a holder need not pay for a locked instruction.
-inline bool drop(Count& count) {
-  return count.load(std::memory_order_acquire) == 1 || count.fetch_sub(1, std::memory_order_acq_rel) == 1;
-}
+inline bool drop(Count& count) { return count.load(std::memory_order_acquire) == 1 || count.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
 struct Storage {
   Count count{1};
-  int written_line = 0;             // where it was last written in place, and when by the write clock
+  int written_line = 0;  // where it was last written in place, and when by the write clock
   std::uint64_t written = 0;
   const char* written_file = nullptr;
-  std::int64_t piece_bytes;         // of the pool's piece that this header opens
+  std::int64_t piece_bytes;  // of the pool's piece that this header opens
 };
 
 struct ArrayBody {
@@ -38,12 +36,12 @@ struct ArrayBody {
   Dtype dtype;
   std::uint8_t rank;
   bool contiguous;
-  bool owner;                       // made together with its storage, in the same piece
-  bool number = false;              // a number among tensors: takes the dtype of those it meets
+  bool owner;           // made together with its storage, in the same piece
+  bool number = false;  // a number among tensors: takes the dtype of those it meets
   Storage* storage;
   std::byte* data;
   std::int64_t size;
-  std::int64_t dims[1];             // sizes, then strides (in elements); as many as rank asks for
+  std::int64_t dims[1];  // sizes, then strides (in elements); as many as rank asks for
 
   const std::int64_t* strides() const { return dims + rank; }
 };
@@ -142,11 +140,12 @@ class Array {
   template <class T> std::vector<T> to_vector() const;
 
   /// Views: the same storage seen otherwise. Each throws ShapeError.
-  Array t() const;                                                          ///< the last two axes swapped
+  Array t() const;  ///< the last two axes swapped
   Array permute(std::span<const int> axes) const;
-  Array reshape(const Shape& shape) const;                                  ///< one size may be −1; copies where strides do not allow a view
-  Array expand(const Shape& shape) const;                                   ///< sizes of 1 repeated by stride 0; a scalar becomes any shape
-  Array slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t step = 1) const;  ///< [start, stop), negative from the end; step > 0
+  Array reshape(const Shape& shape) const;  ///< one size may be −1; copies where strides do not allow a view
+  Array expand(const Shape& shape) const;   ///< sizes of 1 repeated by stride 0; a scalar becomes any shape
+  Array slice(int axis, std::int64_t start, std::int64_t stop,
+              std::int64_t step = 1) const;  ///< [start, stop), negative from the end; step > 0
 
   /// This array, or a copy of it in row order.
   Array contiguous() const;
@@ -161,14 +160,16 @@ class Array {
  private:
   explicit Array(detail::ArrayBody* body) : body_(body) {}
   detail::ArrayBody* body() const {
-    if (!body_) [[unlikely]] detail::empty_handle();
+    if (!body_) [[unlikely]]
+      detail::empty_handle();
     return body_;
   }
   Array view(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t offset) const;
   static void check_count(std::int64_t count, const Shape& shape);
   double item_as_double() const;
   void check_fresh() const {
-    if (body()->storage->written > detail::read_limit.time) [[unlikely]] detail::stale_read(*body_->storage);
+    if (body()->storage->written > detail::read_limit.time) [[unlikely]]
+      detail::stale_read(*body_->storage);
   }
 
   detail::ArrayBody* body_ = nullptr;

@@ -20,7 +20,11 @@ std::string_view name(Dtype dtype);
 std::size_t size_of(Dtype dtype);
 constexpr bool is_floating(Dtype dtype) { return dtype == float32 || dtype == float64; }
 
-template <class T> inline constexpr Dtype dtype_of = [] {
+/// A C++ number.
+template <class N> concept Arithmetic = std::is_arithmetic_v<N>;
+
+template <class T>
+inline constexpr Dtype dtype_of = [] {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int64_t> ||
                     std::is_same_v<T, std::uint8_t> || std::is_same_v<T, bool>,
                 "an element is a float, double, std::int64_t, std::uint8_t or bool");

@@ -38,11 +38,23 @@ class Error : public std::exception {
   At at_;
 };
 
-struct ShapeError : Error { using Error::Error; };   ///< shapes, ranks, axes or sizes that do not fit
-struct DtypeError : Error { using Error::Error; };   ///< element types that do not fit
-struct ValueError : Error { using Error::Error; };   ///< a value outside its range
-struct GraphError : Error { using Error::Error; };   ///< a wrong use of the recorded graph
-struct MemoryError : Error { using Error::Error; };  ///< memory that the system does not give
-struct FileError : Error { using Error::Error; };    ///< a file that is missing, truncated, foreign or not writable
+struct ShapeError : Error {
+  using Error::Error;
+};  ///< shapes, ranks, axes or sizes that do not fit
+struct DtypeError : Error {
+  using Error::Error;
+};  ///< element types that do not fit
+struct ValueError : Error {
+  using Error::Error;
+};  ///< a value outside its range
+struct GraphError : Error {
+  using Error::Error;
+};  ///< a wrong use of the recorded graph
+struct MemoryError : Error {
+  using Error::Error;
+};  ///< memory that the system does not give
+struct FileError : Error {
+  using Error::Error;
+};  ///< a file that is missing, truncated, foreign or not writable
 
 }  // namespace dz

@@ -76,7 +76,7 @@ struct Shared {
   std::mutex mutex;
   Lists lists{};
   ThreadCache* threads = nullptr;
-  Live gone{};  // counts of threads that have ended
+  Live gone{};            // counts of threads that have ended
   Link* slabs = nullptr;  // never given back; kept so that leak checkers reach them
   std::atomic<std::int64_t> requests{0};
 };
@@ -111,7 +111,8 @@ struct Closer {
 }
 // After a thread's cache has closed, what its last objects release is counted and kept among the shared.
 ThreadCache* thread_cache() {
-  if (!cache.open) [[unlikely]] open_thread();
+  if (!cache.open) [[unlikely]]
+    open_thread();
   return cache.closed ? nullptr : &cache;
 }
 
@@ -147,7 +148,8 @@ void* from_system(std::size_t bytes) {
     s.slabs = new (slab) Link{s.slabs};
   }
   std::byte* p = slab + 64;
-  for (std::byte* next = p + c.bytes; next + c.bytes <= slab + slab_bytes; next += c.bytes) mine->lists[static_cast<std::size_t>(c.index)].push(next);
+  for (std::byte* next = p + c.bytes; next + c.bytes <= slab + slab_bytes; next += c.bytes)
+    mine->lists[static_cast<std::size_t>(c.index)].push(next);
   return p;
 }
 

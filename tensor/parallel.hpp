@@ -19,7 +19,9 @@ template <class Body> void parallel_for(std::int64_t n, std::int64_t grain, Body
     if (n > 0) body(std::int64_t{0}, n);
     return;
   }
-  detail::parallel_ranges(n, grain, [](void* b, std::int64_t begin, std::int64_t end) { (*static_cast<std::remove_reference_t<Body>*>(b))(begin, end); }, &body);
+  detail::parallel_ranges(
+      n, grain, [](void* b, std::int64_t begin, std::int64_t end) { (*static_cast<std::remove_reference_t<Body>*>(b))(begin, end); },
+      &body);
 }
 
 /// Elements a thread should have before a second one pays (an empty parallel region costs about 0.6 µs).

@@ -58,7 +58,8 @@ void uniform_kernel(const Array& out, Generator g, Range range) {
     const T low = static_cast<T>(range.a), high = static_cast<T>(range.b), width = high - low;
     fill_blocks(out.writable<T>(), out.size(), g, [&](const Words& w) {
       std::array<T, per_block<T>> v;
-      for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::min(low + unit<T>(w, i) * width, high > low ? std::nextafter(high, low) : high);
+      for (std::size_t i = 0; i < v.size(); ++i)
+        v[i] = std::min(low + unit<T>(w, i) * width, high > low ? std::nextafter(high, low) : high);
       return v;
     });
   });
@@ -69,7 +70,8 @@ void normal_kernel(const Array& out, Generator g, Range range) {
     fill_blocks(out.writable<T>(), out.size(), g, [&](const Words& w) {
       std::array<T, per_block<T>> v;
       for (std::size_t i = 0; i < v.size(); i += 2) {
-        const double radius = std::sqrt(-2 * std::log1p(-static_cast<double>(unit<T>(w, i)))), angle = 2 * std::numbers::pi * static_cast<double>(unit<T>(w, i + 1));
+        const double radius = std::sqrt(-2 * std::log1p(-static_cast<double>(unit<T>(w, i)))),
+                     angle = 2 * std::numbers::pi * static_cast<double>(unit<T>(w, i + 1));
         v[i] = static_cast<T>(range.a + range.b * radius * std::cos(angle));
         v[i + 1] = static_cast<T>(range.a + range.b * radius * std::sin(angle));
       }
@@ -100,12 +102,14 @@ template <class Kernel, class Attribute> Array draw(Kernel kernel, const Shape& 
 }  // namespace
 
 Array uniform(const Shape& shape, double low, double high, Dtype dtype, Generator& g) {
-  if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high)) throw ValueError(fmt::format("no uniform numbers on [{}, {})", low, high), "uniform");
+  if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high))
+    throw ValueError(fmt::format("no uniform numbers on [{}, {})", low, high), "uniform");
   return draw(uniform_kernel, shape, dtype, g, Range{low, high});
 }
 
 Array normal(const Shape& shape, double mean, double deviation, Dtype dtype, Generator& g) {
-  if (!(deviation >= 0) || !std::isfinite(deviation) || !std::isfinite(mean)) throw ValueError(fmt::format("no normal numbers of mean {} and deviation {}", mean, deviation), "normal");
+  if (!(deviation >= 0) || !std::isfinite(deviation) || !std::isfinite(mean))
+    throw ValueError(fmt::format("no normal numbers of mean {} and deviation {}", mean, deviation), "normal");
   return draw(normal_kernel, shape, dtype, g, Range{mean, deviation});
 }
 

@@ -42,7 +42,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
     throw ShapeError(fmt::format("ranks differ: {} and {} (only equal ranks and scalars broadcast)", to_string(a), to_string(b)));
   Shape out = a;
   for (int i = 0; i < a.rank(); ++i) {
-    if (a[i] != b[i] && a[i] != 1 && b[i] != 1) throw ShapeError(fmt::format("shapes do not broadcast: {} and {}", to_string(a), to_string(b)));
+    if (a[i] != b[i] && a[i] != 1 && b[i] != 1)
+      throw ShapeError(fmt::format("shapes do not broadcast: {} and {}", to_string(a), to_string(b)));
     if (a[i] == 1) out[i] = b[i];
   }
   return out;

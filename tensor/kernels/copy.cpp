@@ -10,7 +10,8 @@ void fill(const Array& out, double v) {
 
 void copy(const Array& out, const Array& in) {
   visit_dtype(out.dtype(), [&]<class To>(std::type_identity<To>) {
-    visit_dtype(in.dtype(), [&]<class From>(std::type_identity<From>) { zip<To, From>([](From x) { return static_cast<To>(x); }, out, in); });
+    visit_dtype(in.dtype(),
+                [&]<class From>(std::type_identity<From>) { zip<To, From>([](From x) { return static_cast<To>(x); }, out, in); });
   });
 }
 

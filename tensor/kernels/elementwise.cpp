@@ -3,17 +3,39 @@
 
 namespace dz::kernels {
 
-Array add(const Array& a, const Array& b) { return map_numbers([](auto x, auto y) { return x + y; }, a, b); }
-Array sub(const Array& a, const Array& b) { return map_numbers([](auto x, auto y) { return x - y; }, a, b); }
-Array mul(const Array& a, const Array& b) { return map_numbers([](auto x, auto y) { return x * y; }, a, b); }
-Array div(const Array& a, const Array& b) { return map([](auto x, auto y) { return x / y; }, a, b); }
-Array pow(const Array& a, const Array& b) { return map([](auto x, auto y) { return pow(x, y); }, a, b); }
-Array neg(const Array& a) { return map_numbers([](auto x) { return -x; }, a); }
-Array square(const Array& a) { return map_numbers([](auto x) { return x * x; }, a); }
-Array sqrt(const Array& a) { return map([](auto x) { return sqrt(x); }, a); }
-Array abs(const Array& a) { return map_numbers([](auto x) { return abs(x); }, a); }
-Array exp(const Array& a) { return map([](auto x) { return exp(x); }, a); }
-Array log(const Array& a) { return map([](auto x) { return log(x); }, a); }
+Array add(const Array& a, const Array& b) {
+  return map_numbers([](auto x, auto y) { return x + y; }, a, b);
+}
+Array sub(const Array& a, const Array& b) {
+  return map_numbers([](auto x, auto y) { return x - y; }, a, b);
+}
+Array mul(const Array& a, const Array& b) {
+  return map_numbers([](auto x, auto y) { return x * y; }, a, b);
+}
+Array div(const Array& a, const Array& b) {
+  return map([](auto x, auto y) { return x / y; }, a, b);
+}
+Array pow(const Array& a, const Array& b) {
+  return map([](auto x, auto y) { return pow(x, y); }, a, b);
+}
+Array neg(const Array& a) {
+  return map_numbers([](auto x) { return -x; }, a);
+}
+Array square(const Array& a) {
+  return map_numbers([](auto x) { return x * x; }, a);
+}
+Array sqrt(const Array& a) {
+  return map([](auto x) { return sqrt(x); }, a);
+}
+Array abs(const Array& a) {
+  return map_numbers([](auto x) { return abs(x); }, a);
+}
+Array exp(const Array& a) {
+  return map([](auto x) { return exp(x); }, a);
+}
+Array log(const Array& a) {
+  return map([](auto x) { return log(x); }, a);
+}
 
 Array sign(const Array& a) {
   return map([](auto x) { return where(less(x, decltype(x)(0)), decltype(x)(-1), where(less(decltype(x)(0), x), decltype(x)(1), x)); }, a);
@@ -21,7 +43,8 @@ Array sign(const Array& a) {
 
 void add_to(const Array& sum, const Array& a) {
   auto kernel = [](const Array& out, const Array& x) {
-    visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) { detail::map_into<T>([](auto s, auto v) { return s + v; }, out, out, x); });
+    visit_floating(out.dtype(),
+                   [&]<class T>(std::type_identity<T>) { detail::map_into<T>([](auto s, auto v) { return s + v; }, out, out, x); });
   };
   launch(kernel, sum, a);
 }
@@ -49,16 +72,24 @@ template <class F> Array compare(F f, const Array& a, const Array& b) {
 
 }  // namespace
 
-Array less(const Array& a, const Array& b) { return compare([](auto x, auto y) { return x < y; }, a, b); }
-Array less_equal(const Array& a, const Array& b) { return compare([](auto x, auto y) { return x <= y; }, a, b); }
-Array equal(const Array& a, const Array& b) { return compare([](auto x, auto y) { return x == y; }, a, b); }
+Array less(const Array& a, const Array& b) {
+  return compare([](auto x, auto y) { return x < y; }, a, b);
+}
+Array less_equal(const Array& a, const Array& b) {
+  return compare([](auto x, auto y) { return x <= y; }, a, b);
+}
+Array equal(const Array& a, const Array& b) {
+  return compare([](auto x, auto y) { return x == y; }, a, b);
+}
 
 Array where(const Array& condition, const Array& a, const Array& b) {
   if (condition.dtype() != boolean) throw DtypeError("a condition is boolean, got " + std::string(name(condition.dtype())));
   const Dtype dtype = common_dtype({&a, &b});
   Array out = Array::make(common_shape({&condition, &a, &b}), dtype);
   auto kernel = [](const Array& out, const Array& condition, const Array& a, const Array& b) {
-    visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) { zip<T, bool, T, T>([](bool c, T x, T y) { return c ? x : y; }, out, condition, a, b); });
+    visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) {
+      zip<T, bool, T, T>([](bool c, T x, T y) { return c ? x : y; }, out, condition, a, b);
+    });
   };
   launch(kernel, out, condition, in_dtype(a, dtype), in_dtype(b, dtype));
   return out;

@@ -12,7 +12,8 @@ namespace {
 Isa best_isa() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
     return Isa::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
 #endif
@@ -56,7 +57,8 @@ Array in_dtype(const Array& a, Dtype dtype) {
   if (a.dtype() == dtype) return a;
   if (a.is_number() && !is_floating(dtype)) {
     const double v = a.item();
-    if (v != std::floor(v) || std::abs(v) > 9007199254740992.0 || (dtype == uint8 && (v < 0 || v > 255)) || (dtype == boolean && v != 0 && v != 1))
+    if (v != std::floor(v) || std::abs(v) > 9007199254740992.0 || (dtype == uint8 && (v < 0 || v > 255)) ||
+        (dtype == boolean && v != 0 && v != 1))
       throw DtypeError(fmt::format("{} is no {}", v, name(dtype)));
   }
   return a.cast(dtype);

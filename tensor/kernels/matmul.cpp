@@ -36,8 +36,8 @@ struct BlasLayout {
 };
 template <class T> BlasLayout blas_layout(const Matrix<T>& m) {
   const bool in_rows = m.column_stride == 1 || m.columns == 1;
-  return {in_rows ? CblasNoTrans : CblasTrans,
-          static_cast<int>(in_rows ? std::max({m.row_stride, m.columns, std::int64_t{1}}) : std::max({m.column_stride, m.rows, std::int64_t{1}}))};
+  return {in_rows ? CblasNoTrans : CblasTrans, static_cast<int>(in_rows ? std::max({m.row_stride, m.columns, std::int64_t{1}})
+                                                                        : std::max({m.column_stride, m.rows, std::int64_t{1}}))};
 }
 
 template <class T> void blas_matmul(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
@@ -46,8 +46,7 @@ template <class T> void blas_matmul(const Matrix<T>& out, const Matrix<const T>&
   const int lc = static_cast<int>(std::max<std::int64_t>(out.row_stride, out.columns));
   if constexpr (std::is_same_v<T, float>)
     cblas_sgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
-  else
-    cblas_dgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
+  else cblas_dgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
 }
 
 template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
@@ -106,7 +105,8 @@ Array matmul(const Array& a, const Array& b) {
   const Dtype dtype = common_dtype({&a, &b});
   if (r < 2 || b.rank() != r)
     throw ShapeError(fmt::format("multiplies matrices of equal rank, got {} x {}", to_string(a.shape()), to_string(b.shape())));
-  if (a.size(r - 1) != b.size(r - 2)) throw ShapeError(fmt::format("inner sizes differ: {} x {}", to_string(a.shape()), to_string(b.shape())));
+  if (a.size(r - 1) != b.size(r - 2))
+    throw ShapeError(fmt::format("inner sizes differ: {} x {}", to_string(a.shape()), to_string(b.shape())));
   Shape left = a.shape(), right = b.shape();
   left[r - 1] = right[r - 1];
   right[r - 2] = left[r - 2];

@@ -53,7 +53,9 @@ bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const
     }
     Product& p = found->second;
     auto memory = [](const dnnl::memory::desc& d, const float* data) { return dnnl::memory(d, cpu(), const_cast<float*>(data)); };
-    p.primitive.execute(cache.stream, {{DNNL_ARG_SRC, memory(p.a, a.data)}, {DNNL_ARG_WEIGHTS, memory(p.b, b.data)}, {DNNL_ARG_DST, memory(p.out, out.data)}});
+    p.primitive.execute(
+        cache.stream,
+        {{DNNL_ARG_SRC, memory(p.a, a.data)}, {DNNL_ARG_WEIGHTS, memory(p.b, b.data)}, {DNNL_ARG_DST, memory(p.out, out.data)}});
     cache.stream.wait();
     return true;
   } catch (const dnnl::error&) {

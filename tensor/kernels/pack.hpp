@@ -10,6 +10,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include <dz/tensor/dtype.hpp>
+
 #define DZ_INLINE [[gnu::always_inline]] inline
 
 namespace dz {
@@ -48,7 +50,7 @@ template <class T> struct Pack {
   V v;
 
   DZ_INLINE Pack(const V& v) : v(v) {}
-  template <class N> requires std::is_arithmetic_v<N> DZ_INLINE Pack(N s) : v(V{} + static_cast<T>(s)) {}
+  template <Arithmetic N> DZ_INLINE Pack(N s) : v(V{} + static_cast<T>(s)) {}
   DZ_INLINE Pack(const Pack& o) : v(o.v) {}
   Pack& operator=(const Pack&) = default;
 

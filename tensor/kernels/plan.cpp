@@ -5,7 +5,8 @@ namespace dz::kernels::detail {
 int merge_axes(const Array* const* operands, std::size_t count, std::int64_t* sizes, std::int64_t* strides) {
   const Array& out = *operands[0];
   bool plain = true;  // all contiguous in the output's shape, or of one element: a single axis
-  for (std::size_t k = 0; k < count; ++k) plain &= operands[k]->is_contiguous() && (operands[k]->size() == out.size() || operands[k]->size() == 1);
+  for (std::size_t k = 0; k < count; ++k)
+    plain &= operands[k]->is_contiguous() && (operands[k]->size() == out.size() || operands[k]->size() == 1);
   if (plain) {
     sizes[0] = out.size();
     for (std::size_t k = 0; k < count; ++k) strides[k * max_rank] = operands[k]->size() == 1 ? 0 : 1;

@@ -123,16 +123,17 @@ void max_kernel(const Array& out, const Array& in, Extents e) {
   visit_dtype(in.dtype(), [&]<class T>(std::type_identity<T>) {
     T* y = out.writable<T>();
     const T* x = in.data<T>();
-    parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / (e.reduced * e.after + 1)), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t a = begin; a < end; ++a)
-        for (std::int64_t r = 0; r < e.reduced; ++r) {
-          const T* row = x + (a * e.reduced + r) * e.after;
-          for (std::int64_t i = 0; i < e.after; ++i) {
-            T& best = y[a * e.after + i];
-            if (r == 0 || row[i] > best || row[i] != row[i]) best = row[i];  // a NaN stays
-          }
-        }
-    });
+    parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / (e.reduced * e.after + 1)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t a = begin; a < end; ++a)
+                     for (std::int64_t r = 0; r < e.reduced; ++r) {
+                       const T* row = x + (a * e.reduced + r) * e.after;
+                       for (std::int64_t i = 0; i < e.after; ++i) {
+                         T& best = y[a * e.after + i];
+                         if (r == 0 || row[i] > best || row[i] != row[i]) best = row[i];  // a NaN stays
+                       }
+                     }
+                 });
   });
 }
 
@@ -156,25 +157,26 @@ template <bool logarithm> void softmax_kernel(const Array& out, const Array& in,
   visit_floating(in.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* x = in.data<T>();
     T* y = out.writable<T>();
-    parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / 8 / (e.reduced * e.after + 1)), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t a = begin; a < end; ++a)
-        for (std::int64_t i = 0; i < e.after; ++i) {
-          const T* from = x + a * e.reduced * e.after + i;
-          T* to = y + a * e.reduced * e.after + i;
-          T largest = -std::numeric_limits<T>::infinity();
-          for (std::int64_t r = 0; r < e.reduced; ++r) largest = std::max(largest, from[r * e.after]);
-          double total = 0;
-          for (std::int64_t r = 0; r < e.reduced; ++r) {
-            to[r * e.after] = std::exp(from[r * e.after] - largest);
-            total += static_cast<double>(to[r * e.after]);
-          }
-          const T log_total = static_cast<T>(std::log(total)), factor = static_cast<T>(1 / total);
-          for (std::int64_t r = 0; r < e.reduced; ++r) {
-            if constexpr (logarithm) to[r * e.after] = (from[r * e.after] - largest) - log_total;
-            else to[r * e.after] *= factor;
-          }
-        }
-    });
+    parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / 8 / (e.reduced * e.after + 1)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t a = begin; a < end; ++a)
+                     for (std::int64_t i = 0; i < e.after; ++i) {
+                       const T* from = x + a * e.reduced * e.after + i;
+                       T* to = y + a * e.reduced * e.after + i;
+                       T largest = -std::numeric_limits<T>::infinity();
+                       for (std::int64_t r = 0; r < e.reduced; ++r) largest = std::max(largest, from[r * e.after]);
+                       double total = 0;
+                       for (std::int64_t r = 0; r < e.reduced; ++r) {
+                         to[r * e.after] = std::exp(from[r * e.after] - largest);
+                         total += static_cast<double>(to[r * e.after]);
+                       }
+                       const T log_total = static_cast<T>(std::log(total)), factor = static_cast<T>(1 / total);
+                       for (std::int64_t r = 0; r < e.reduced; ++r) {
+                         if constexpr (logarithm) to[r * e.after] = (from[r * e.after] - largest) - log_total;
+                         else to[r * e.after] *= factor;
+                       }
+                     }
+                 });
   });
 }
 

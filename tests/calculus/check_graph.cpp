@@ -10,17 +10,22 @@ namespace {
 
 /// tanh, whose derivative forgets the square.
 Tensor careless_tanh(In z) {
-  return record("careless_tanh", [](const Array& v) { return tanh(Tensor(v)).value(); }, wrt(z, [](const Tensor& da, const Tensor& a) { return da * (1 - a); }));
+  return record(
+      "careless_tanh", [](const Array& v) { return tanh(Tensor(v)).value(); },
+      wrt(z, [](const Tensor& da, const Tensor& a) { return da * (1 - a); }));
 }
 
 /// A kernel of float32 alone, as a user may have it.
 Tensor cube(In x, float factor) {
-  return record("cube", [](const Array& v) {
-                  const Array in = v.contiguous(), out = Array::make(v.shape());
-                  for (std::int64_t i = 0; i < v.size(); ++i) out.writable<float>()[i] = in.data<float>()[i] * in.data<float>()[i] * in.data<float>()[i];
-                  return out;
-                },
-                wrt(x, [x, factor](const Tensor& dy) { return dy * x * x * factor; }));
+  return record(
+      "cube",
+      [](const Array& v) {
+        const Array in = v.contiguous(), out = Array::make(v.shape());
+        for (std::int64_t i = 0; i < v.size(); ++i)
+          out.writable<float>()[i] = in.data<float>()[i] * in.data<float>()[i] * in.data<float>()[i];
+        return out;
+      },
+      wrt(x, [x, factor](const Tensor& dy) { return dy * x * x * factor; }));
 }
 
 }  // namespace
@@ -61,7 +66,8 @@ TEST_CASE("check_graph passes every operation of a right graph, in float32 and f
     const auto guard = checked();
     const auto on = training();
     const Tensor h = dropout(relu(matmul(x, w) + 1), 0.7) * exp(x) / (2 + square(x)) - sqrt(abs(x));
-    const Tensor J = cross_entropy(h, target) + mean(log_softmax(h * w.t().detach().value().size(), 0)) + sum(pow(abs(x) + 1, 1.5)) + max(h) + mean_squared(sigmoid(h), x);
+    const Tensor J = cross_entropy(h, target) + mean(log_softmax(h * w.t().detach().value().size(), 0)) + sum(pow(abs(x) + 1, 1.5)) +
+                     max(h) + mean_squared(sigmoid(h), x);
     CHECK_THAT(check_graph(J), Passes());
   }
 }
@@ -86,15 +92,16 @@ TEST_CASE("check_graph says what it needs", "[check_graph]") {
 
 TEST_CASE("check_graph examines operations of several inputs and outputs", "[check_graph]") {
   const auto polar = [](In r, In t, double factor) {
-    return record_many("polar",
-                       [](std::span<const Array> in) {
-                         const Tensor r(in[0]), t(in[1]);
-                         return std::vector<Array>{(r * cos(t)).value(), (r * sin(t)).value()};
-                       },
-                       wrt_all({r, t}, [r, t, factor](std::span<const Tensor> dy, std::span<const Tensor>, Wanted) {
-                         const Tensor dx = dy[0] ? dy[0] : zeros_like(r), dv = dy[1] ? dy[1] : zeros_like(r);
-                         return std::vector<Tensor>{dx * cos(t) + dv * sin(t), r * (dv * cos(t) - dx * sin(t)) * factor};
-                       }));
+    return record_many(
+        "polar",
+        [](std::span<const Array> in) {
+          const Tensor r(in[0]), t(in[1]);
+          return std::vector<Array>{(r * cos(t)).value(), (r * sin(t)).value()};
+        },
+        wrt_all({r, t}, [r, t, factor](std::span<const Tensor> dy, std::span<const Tensor>, Wanted) {
+          const Tensor dx = dy[0] ? dy[0] : zeros_like(r), dv = dy[1] ? dy[1] : zeros_like(r);
+          return std::vector<Tensor>{dx * cos(t) + dv * sin(t), r * (dv * cos(t) - dx * sin(t)) * factor};
+        }));
   };
   seed(4);
   const Tensor r = variable(uniform({5}, 1, 2)), t = variable(normal({5}));

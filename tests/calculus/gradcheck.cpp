@@ -9,12 +9,15 @@ using namespace dz;
 namespace {
 
 Tensor swish(In z) {
-  return elementwise("swish", [](auto z) { return z / (1 + exp(-z)); }, z);
+  return elementwise(
+      "swish", [](auto z) { return z / (1 + exp(-z)); }, z);
 }
 
 /// Its derivative should be cos.
 Tensor wrong_sine(In x, double factor) {
-  return record("wrong_sine", [](const Array& v) { return sin(Tensor(v)).value(); }, wrt(x, [x, factor](const Tensor& dy) { return dy * cos(x) * factor; }));
+  return record(
+      "wrong_sine", [](const Array& v) { return sin(Tensor(v)).value(); },
+      wrt(x, [x, factor](const Tensor& dy) { return dy * cos(x) * factor; }));
 }
 
 }  // namespace
@@ -32,7 +35,8 @@ TEST_CASE("gradcheck passes what is right", "[gradcheck]") {
 
 TEST_CASE("gradcheck widens what a function captured in float32", "[gradcheck]") {
   const Tensor X = normal({5, 3}), Y = bernoulli({5, 1}, 0.5);
-  CHECK_THAT(gradcheck([&](In w, In b) { return binary_cross_entropy(sigmoid(linear(X, w, b)), Y); }, normal({1, 3}), zeros({1})), Passes());
+  CHECK_THAT(gradcheck([&](In w, In b) { return binary_cross_entropy(sigmoid(linear(X, w, b)), Y); }, normal({1, 3}), zeros({1})),
+             Passes());
 }
 
 TEST_CASE("gradcheck takes a model", "[gradcheck]") {
@@ -54,7 +58,9 @@ TEST_CASE("gradcheck accepts any subgradient at a kink, and none outside", "[gra
   CHECK_THAT(gradcheck([](In x) { return abs(x); }, tensor({0, 2}, {2})), Passes());
   CHECK_THAT(gradcheck([](In x) { return max(x); }, tensor({1, 3, 3}, {3})), Passes());
   const auto wrong_relu = [](In x) {
-    return record("wrong_relu", [](const Array& v) { return relu(Tensor(v)).value(); }, wrt(x, [x](const Tensor& dy) { return dy * where(less(x, 0), 0.0, where(equal(x, 0), 2.0, 1.0)); }));
+    return record(
+        "wrong_relu", [](const Array& v) { return relu(Tensor(v)).value(); },
+        wrt(x, [x](const Tensor& dy) { return dy * where(less(x, 0), 0.0, where(equal(x, 0), 2.0, 1.0)); }));
   };
   CHECK_THAT(gradcheck(wrong_relu, tensor({1, -1}, {2})), Passes());
   CHECK_FALSE(gradcheck(wrong_relu, tensor({0, -1}, {2})).passed());
@@ -79,11 +85,12 @@ TEST_CASE("gradcheck shows what is wrong, where and by how much", "[gradcheck]")
 TEST_CASE("gradcheck finds one wrong element among many", "[gradcheck]") {
   const std::int64_t n = 5000, bad = 3217;
   const auto almost = [&](In x) {
-    return record("almost_square", [](const Array& v) { return square(Tensor(v)).value(); }, wrt(x, [x](const Tensor& dy) {
-                    const Tensor right = dy * x * 2;
-                    right.value().writable<double>()[bad] *= 1.01;
-                    return right;
-                  }));
+    return record(
+        "almost_square", [](const Array& v) { return square(Tensor(v)).value(); }, wrt(x, [x](const Tensor& dy) {
+          const Tensor right = dy * x * 2;
+          right.value().writable<double>()[bad] *= 1.01;
+          return right;
+        }));
   };
   const auto check = gradcheck(almost, uniform({n}, 1, 2));
   REQUIRE_FALSE(check.passed());

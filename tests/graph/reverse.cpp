@@ -116,7 +116,8 @@ TEST_CASE("a derivative that fails leaves every gradient as it was", "[graph]") 
   const Tensor a = variable(ones({2})), b = variable(ones({2}));
   backward(sum(a + b));
   const auto failing = [](In x) {
-    return record("failing", [](const Array& v) { return v; }, wrt(x, [](const Tensor&) -> Tensor { throw ValueError("on purpose"); }));
+    return record(
+        "failing", [](const Array& v) { return v; }, wrt(x, [](const Tensor&) -> Tensor { throw ValueError("on purpose"); }));
   };
   const Tensor J = sum(b * 3 + failing(a));
   const std::string expected = "[failing] on purpose";
@@ -133,7 +134,8 @@ TEST_CASE("a derivative that fails leaves every gradient as it was", "[graph]") 
 TEST_CASE("a derivative's shape and dtype are held to its input's", "[graph]") {
   const Tensor x = variable(ones({2, 3}));
   const auto wrong = [](In v, Tensor gives) {
-    return record("wrong", [](const Array& a) { return a; }, wrt(v, [gives](const Tensor&) { return gives; }));
+    return record(
+        "wrong", [](const Array& a) { return a; }, wrt(v, [gives](const Tensor&) { return gives; }));
   };
   CHECK_THROWS_AS(backward(sum(wrong(x, ones({3, 2})))), ShapeError);
   CHECK_THROWS_AS(backward(sum(wrong(x, ones({2, 3}, float64)))), DtypeError);
@@ -144,7 +146,9 @@ TEST_CASE("a derivative's shape and dtype are held to its input's", "[graph]") {
 TEST_CASE("a derivative of first order only refuses a second", "[graph]") {
   const Tensor x = variable(full({}, 2, float64));
   const auto raw = [](In v) {
-    return record("raw_square", [](const Array& a) { return square(Tensor(a)).value(); }, wrt(v, [v](const Array& dy) { return (Tensor(dy) * v.detach() * 2).value(); }));
+    return record(
+        "raw_square", [](const Array& a) { return square(Tensor(a)).value(); },
+        wrt(v, [v](const Array& dy) { return (Tensor(dy) * v.detach() * 2).value(); }));
   };
   CHECK(grad(raw(x), x).item() == 4);
   CHECK_THROWS_AS(grad(raw(x), x, {.create_graph = true}), GraphError);
@@ -156,7 +160,7 @@ TEST_CASE("what only a dropped derivative captured is freed", "[graph]") {
   Tensor y;
   {
     const Tensor x = ones({10, 1000});
-    y = matmul(w, x);   // needs x for w's gradient; x needs none, so w is not kept for it
+    y = matmul(w, x);  // needs x for w's gradient; x needs none, so w is not kept for it
   }
   CHECK(memory::live().bytes - before.bytes > 3 * 40000);
   const Tensor z = y + 1;
@@ -191,11 +195,12 @@ TEST_CASE("threads reverse one retained graph at the same time", "[graph]") {
 TEST_CASE("a derivative may run a reverse pass of its own", "[graph]") {
   const Tensor x = variable(full({}, 3, float64));
   const auto nested = [](In v) {
-    return record("nested", [](const Array& a) { return square(Tensor(a)).value(); }, wrt(v, [v](const Tensor& dy) {
-                    const auto on = with_grad();
-                    const Tensor inner = variable(v.detach());
-                    return dy * grad(inner * inner, inner);
-                  }));
+    return record(
+        "nested", [](const Array& a) { return square(Tensor(a)).value(); }, wrt(v, [v](const Tensor& dy) {
+          const auto on = with_grad();
+          const Tensor inner = variable(v.detach());
+          return dy * grad(inner * inner, inner);
+        }));
   };
   CHECK(grad(nested(x) * x, x).item() == 27);
 }

@@ -41,8 +41,9 @@ std::vector<std::string> names_of(const std::vector<NamedParameter>& found) {
 TEST_CASE("parameters are found by path through structs, vectors, arrays, optionals and bases", "[models]") {
   Network n;
   n.perhaps.emplace(3, 1);
-  CHECK(names_of(parameters(n)) == std::vector<std::string>{"in.weight", "in.bias", "blocks.0.hidden.weight", "blocks.0.hidden.bias", "blocks.1.hidden.weight", "blocks.1.hidden.bias",
-                                                            "scales.0", "scales.1", "perhaps.weight", "perhaps.bias", "mean"});
+  CHECK(names_of(parameters(n)) == std::vector<std::string>{"in.weight", "in.bias", "blocks.0.hidden.weight", "blocks.0.hidden.bias",
+                                                            "blocks.1.hidden.weight", "blocks.1.hidden.bias", "scales.0", "scales.1",
+                                                            "perhaps.weight", "perhaps.bias", "mean"});
   Derived d;
   CHECK(names_of(parameters(d)) == std::vector<std::string>{"hidden.weight", "hidden.bias", "own"});
 }
@@ -123,7 +124,9 @@ TEST_CASE("zeros keep hidden units the same; small ones leave a deep network at 
   const Tensor dW = same.layers[0].weight.grad();
   for (int row = 1; row < 4; ++row)
     for (int k = 0; k < 5; ++k) CHECK(dW.to_vector()[static_cast<std::size_t>(5 * row + k)] == dW.to_vector()[static_cast<std::size_t>(k)]);
-  const auto first_cost = [&](Initialiser f) { return binary_cross_entropy_with_logits(mlp({5, 20, 20, 20, 20, 1}, relu, f)(X), Y).item(); };
+  const auto first_cost = [&](Initialiser f) {
+    return binary_cross_entropy_with_logits(mlp({5, 20, 20, 20, 20, 1}, relu, f)(X), Y).item();
+  };
   CHECK(first_cost(initialise::small_normal) == Approx(0.693147).epsilon(1e-5));
   CHECK(std::abs(first_cost(initialise::he) - 0.693147) > 1e-3);
 }

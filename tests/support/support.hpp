@@ -33,8 +33,8 @@ class TempDir {
 }  // namespace dz::test
 
 /// Leaves the test case and reports it as skipped: if (!test_data()) DZ_SKIP("no shared test data");
-#define DZ_SKIP(reason)             \
-  do {                              \
-    ::dz::test::skip_test(reason);  \
-    return;                         \
+#define DZ_SKIP(reason)            \
+  do {                             \
+    ::dz::test::skip_test(reason); \
+    return;                        \
   } while (false)
