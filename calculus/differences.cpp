@@ -34,6 +34,8 @@ class Comparison {
     at_rest_ = probe.contracted();
     for (const double g : g_) largest_ = std::max(largest_, std::abs(g));
     largest_ = std::max(largest_, 1e-3 * std::abs(at_rest_));
+    for (std::size_t k = 0; k < g_.size(); ++k) terms_ += std::abs(g_[k] * x_[k]);
+    if (!std::isfinite(terms_)) terms_ = 0;
   }
 
   void run(InputCheck& result) {
@@ -128,7 +130,7 @@ class Comparison {
       const double a = moved(d, h), b = moved(d, -h), c = moved(d, h / 2), e = moved(d, -h / 2);
       if (!std::isfinite(a + b + c + e)) continue;
       const double wide = (a - b) / (2 * h), narrow = (c - e) / h;
-      const double size = std::max({std::abs(a), std::abs(b), std::abs(at_rest_), 1e-3 * largest_});
+      const double size = std::max({std::abs(a), std::abs(b), std::abs(at_rest_), 1e-3 * largest_, terms_});
       const double saved = probe_.captured_rounding * 100 * (std::abs(narrow) + largest_);
       return {narrow + (narrow - wide) / 3, std::abs(narrow - wide) / 3 + 64 * probe_.rounding * size / h + saved, true};
     }
@@ -181,6 +183,7 @@ class Comparison {
   const std::vector<double> x_, g_;
   Generator random_;
   double at_rest_ = 0, largest_ = 0, worst_ = 0;
+  double terms_ = 0;  // what the value is about the sum of: it may cancel, its rounding does not
   std::vector<double> ratios_;
 };
 

@@ -86,7 +86,7 @@ void Tensor::set_grad(const Tensor& gradient) const {
     throw ShapeError(fmt::format("a gradient of {} {} for a leaf of {} {}", name(gradient.dtype()), to_string(gradient.shape()),
                                  name(dtype()), to_string(shape())),
                      "set_grad");
-  leaf.set_gradient(gradient);
+  leaf.set_gradient(gradient.detach());  // its graph would hold the leaf that holds it
 }
 
 Tensor variable(const Tensor& x) {

@@ -55,7 +55,7 @@ Tensor log(In x) {
 
 Tensor cast(In x, Dtype dtype) {
   auto convert = [dtype](const Array& v) { return v.cast(dtype); };
-  if (!is_floating(dtype)) return Tensor(detail::run_forward("cast", x.at(), [&] { return convert(x.value()); }));
+  if (!is_floating(dtype)) return Tensor(detail::run_forward("cast", detail::call_site(x.at()), [&] { return convert(x.value()); }));
   return record("cast", convert, wrt(x, [from = x.dtype()](const Tensor& dy) { return cast(dy, from); }));
 }
 

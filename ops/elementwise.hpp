@@ -27,8 +27,9 @@ struct Number : Tensor {
   friend Number operator/(const Number& a, const Number& b) { return div(a, b); }
   friend Number operator-(const Number& a) { return neg(a); }
   friend Number where(const Tensor& m, const Number& a, const Number& b) { return dz::where(In(m), In(a), In(b)); }
-  friend Number max(const Number& a, const Number& b) { return where(less(a, b), b, a); }
-  friend Number min(const Number& a, const Number& b) { return where(less(b, a), b, a); }
+  // A NaN on either side gives a NaN, as on packs.
+  friend Number max(const Number& a, const Number& b) { return where(less(a, b), b, where(equal(b, b), a, b)); }
+  friend Number min(const Number& a, const Number& b) { return where(less(b, a), b, where(equal(b, b), a, b)); }
   friend Number clamp(const Number& a, const Number& low, const Number& high) { return min(max(a, low), high); }
   friend Number abs(const Number& a) { return dz::abs(In(a)); }
   friend Number exp(const Number& a) { return dz::exp(In(a)); }
@@ -73,10 +74,10 @@ template <class T> struct Dual {
   template <class M> DZ_INLINE friend Dual where(const M& m, const Dual& a, const Dual& b) { return {where(m, a.value, b.value), where(m, a.slope, b.slope)}; }
   template <class M> DZ_INLINE friend Dual where(const M& m, const Dual& a, const T& b) { return {where(m, a.value, b), where(m, a.slope, T(0))}; }
   template <class M> DZ_INLINE friend Dual where(const M& m, const T& a, const Dual& b) { return {where(m, a, b.value), where(m, T(0), b.slope)}; }
-  DZ_INLINE friend Dual max(const Dual& a, const Dual& b) { return where(less(b.value, a.value), a, b); }
+  DZ_INLINE friend Dual max(const Dual& a, const Dual& b) { return {max(a.value, b.value), where(less(b.value, a.value), a.slope, b.slope)}; }
   DZ_INLINE friend Dual max(const Dual& a, const T& b) { return {max(a.value, b), where(less(b, a.value), a.slope, T(0))}; }
   DZ_INLINE friend Dual max(const T& a, const Dual& b) { return max(b, a); }
-  DZ_INLINE friend Dual min(const Dual& a, const Dual& b) { return where(less(a.value, b.value), a, b); }
+  DZ_INLINE friend Dual min(const Dual& a, const Dual& b) { return {min(a.value, b.value), where(less(a.value, b.value), a.slope, b.slope)}; }
   DZ_INLINE friend Dual min(const Dual& a, const T& b) { return {min(a.value, b), where(less(a.value, b), a.slope, T(0))}; }
   DZ_INLINE friend Dual min(const T& a, const Dual& b) { return min(b, a); }
   DZ_INLINE friend Dual clamp(const Dual& a, const T& low, const T& high) { return min(max(a, low), high); }
@@ -100,8 +101,10 @@ template <class T> struct Dual {
   }
   DZ_INLINE friend Dual sin(const Dual& a) { return {sin(a.value), cos(a.value) * a.slope}; }
   DZ_INLINE friend Dual cos(const Dual& a) { return {cos(a.value), -sin(a.value) * a.slope}; }
-  /// To a constant power.
-  DZ_INLINE friend Dual pow(const Dual& a, const T& p) { return {pow(a.value, p), p * pow(a.value, p - T(1)) * a.slope}; }
+  /// To a constant power; the power 0 is flat at 0 too.
+  DZ_INLINE friend Dual pow(const Dual& a, const T& p) {
+    return {pow(a.value, p), where(equal(p, T(0)), T(0), p * pow(a.value, p - T(1))) * a.slope};
+  }
 };
 
 namespace detail {

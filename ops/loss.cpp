@@ -11,8 +11,9 @@
 namespace dz {
 namespace {
 
-Tensor reduce(const Tensor& losses, Reduction reduction) {
-  if (losses.size() == 0 && reduction == Reduction::mean) throw ShapeError("the mean over no samples");
+/// Inside the loss's call site.
+Tensor reduce(const Tensor& losses, Reduction reduction, const char* name) {
+  if (losses.size() == 0 && reduction == Reduction::mean) throw ShapeError("the mean over no samples", name, detail::call_site({}));
   return reduction == Reduction::none ? losses : reduction == Reduction::sum ? sum(losses) : mean(losses);
 }
 
@@ -36,8 +37,9 @@ template <class F> Tensor loss(const In& a, const In& y, const char* name, Reduc
   const CallSite site(a.at());
   require_same_shape(a, y, name);
   if (!is_floating(a.dtype())) throw DtypeError(fmt::format("predictions are float32 or float64, not {}", dz::name(a.dtype())), name, detail::call_site(a.at()));
+  if (!is_floating(y.dtype())) throw DtypeError(fmt::format("targets are float32 or float64, not {}", dz::name(y.dtype())), name, detail::call_site(a.at()));
   if (probabilities) require_probabilities(a, "probability", name, detail::call_site(a.at()));
-  return reduce(losses(), reduction);
+  return reduce(losses(), reduction, name);
 }
 
 constexpr double least = 1e-12;  // what a probability counts at least as, where its logarithm is taken or it is divided by
@@ -83,7 +85,7 @@ Tensor cross_entropy(In logits, In labels, Reduction reduction) {
                          const Tensor target(kernels::one_hot(labels.value(), logits.size(1), logits.dtype()));
                          return (softmax(logits, 1) - target) * reshape(dy, {dy.size(), 1});
                        })),
-                reduction);
+                reduction, "cross_entropy");
 }
 
 Tensor mean_squared(In a, In y, Reduction reduction) {

@@ -12,7 +12,7 @@ namespace {
 Tensor spread(const Tensor& reduced, const Shape& from, std::uint32_t mask) { return expand(reshape(reduced, dz::reduced(from, mask, true)), from); }
 
 std::uint32_t mask_of(const In& x, const Axes& axis, const char* name) {
-  return detail::run_forward(name, x.at(), [&] { return axis.mask(x.rank()); });
+  return detail::run_forward(name, detail::call_site(x.at()), [&] { return axis.mask(x.rank()); });
 }
 
 }  // namespace
@@ -24,9 +24,10 @@ Tensor sum(In x, const Axes& axis, bool keepdims) {
 }
 
 Tensor mean(In x, const Axes& axis, bool keepdims) {
-  CallSite site(x.at());
+  const CallSite site(x.at());
+  if (!is_floating(x.dtype())) throw DtypeError("needs float32 or float64, got " + std::string(name(x.dtype())), "mean", detail::call_site(x.at()));
+  mask_of(x, axis, "mean");
   const Tensor total = sum(x, axis, keepdims);
-  if (!is_floating(x.dtype())) throw DtypeError("needs float32 or float64, got " + std::string(name(x.dtype())), "mean", x.at());
   return total * (static_cast<double>(total.size()) / static_cast<double>(x.size()));
 }
 
@@ -40,7 +41,7 @@ Tensor max(In x, const Axes& axis, bool keepdims) {
 }
 
 Tensor argmax(In x, int axis) {
-  return Tensor(detail::run_forward("argmax", x.at(), [&] { return kernels::argmax(x.value(), axis); }));
+  return Tensor(detail::run_forward("argmax", detail::call_site(x.at()), [&] { return kernels::argmax(x.value(), axis); }));
 }
 
 }  // namespace dz

@@ -15,8 +15,8 @@ Tensor reshape(In x, const Shape& shape) {
 }
 
 Tensor flatten(In x) {
-  CallSite site(x.at());
-  if (x.rank() < 1) throw ShapeError("a scalar has no samples to keep", "flatten", x.at());
+  const CallSite site(x.at());
+  if (x.rank() < 1) throw ShapeError("a scalar has no samples to keep", "flatten", detail::call_site(x.at()));
   std::int64_t features = 1;  // spelt out: −1 could not tell the features of an empty batch
   for (int i = 1; i < x.rank(); ++i) features *= x.size(i);
   return reshape(x, {x.size(0), features});

@@ -125,7 +125,7 @@ Array Array::full(const Shape& shape, double v, Dtype dtype) {
 
 Array Array::scalar(double v, Dtype dtype) {
   Array a = make({}, dtype);
-  visit_dtype(dtype, [&]<class T>(std::type_identity<T>) { *a.writable<T>() = static_cast<T>(v); });
+  visit_dtype(dtype, [&]<class T>(std::type_identity<T>) { *a.writable<T>() = convert<T>(v); });
   return a;
 }
 
@@ -133,9 +133,8 @@ void Array::check_count(std::int64_t count, const Shape& shape) {
   if (count != shape.volume()) throw ShapeError(fmt::format("{} values for the shape {}", count, to_string(shape)));
 }
 
-double Array::item_as_double() const {
+void Array::require_one() const {
   if (size() != 1) throw ShapeError(fmt::format("one element is asked for, {} has {}", to_string(shape()), size()));
-  return visit_dtype(dtype(), [&]<class T>(std::type_identity<T>) { return static_cast<double>(*data<T>()); });
 }
 
 Array Array::t() const {
@@ -235,10 +234,18 @@ void Array::mark_written(At at) const {
 }
 
 void Array::assign(const Array& o, At at) {
-  Array source = o.same_shape(*this) ? o : o.expand(shape());
-  if (source.shares_storage(*this)) source = source.clone();
-  mark_written(at);
-  launch(kernels::copy, *this, source);
+  try {
+    Array source = o.same_shape(*this) ? o : o.expand(shape());
+    for (int i = 0; i < rank(); ++i)
+      if (stride(i) == 0 && size(i) > 1)
+        throw ShapeError(fmt::format("an expanded array {} repeats its elements and cannot be written", to_string(shape())));
+    if (source.shares_storage(*this)) source = source.clone();
+    mark_written(at);
+    launch(kernels::copy, *this, source);
+  } catch (Error& e) {
+    e.locate("assign", at);
+    throw;
+  }
 }
 
 namespace {

@@ -68,7 +68,8 @@ class Array {
   /// A scalar (rank 0) holding v.
   static Array scalar(double v, Dtype dtype = float32);
   static Array full(const Shape& shape, double v, Dtype dtype = float32);
-  /// A number as it stands in a formula: a scalar that takes the dtype of the arrays it meets.
+  /// A number as it stands in a formula: a scalar that takes the dtype of the arrays it meets. (An array of numbers chosen by a
+  /// condition does so too.)
   static Array number(double v) {
     Array a = scalar(v, float64);
     a.become_number();
@@ -78,8 +79,8 @@ class Array {
   void become_number() { body()->number = true; }
   /// A copy of values in row order; throws ShapeError where their number is not the shape's.
   template <class T> static Array of(std::span<const T> values, const Shape& shape) {
-    Array a = make(shape, dtype_of<T>);
     check_count(static_cast<std::int64_t>(values.size()), shape);
+    Array a = make(shape, dtype_of<T>);
     std::copy(values.begin(), values.end(), a.writable<T>());
     return a;
   }
@@ -135,7 +136,7 @@ class Array {
   std::byte* writable_bytes() const { return body()->data; }
 
   /// The one element, read on the host. Throws ShapeError where there is not exactly one.
-  template <class T = double> T item() const { return static_cast<T>(item_as_double()); }
+  template <class T = double> T item() const;
   /// All elements in row order, converted.
   template <class T> std::vector<T> to_vector() const;
 
@@ -166,7 +167,7 @@ class Array {
   }
   Array view(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t offset) const;
   static void check_count(std::int64_t count, const Shape& shape);
-  double item_as_double() const;
+  void require_one() const;
   void check_fresh() const {
     if (body()->storage->written > detail::read_limit.time) [[unlikely]]
       detail::stale_read(*body_->storage);
@@ -174,6 +175,11 @@ class Array {
 
   detail::ArrayBody* body_ = nullptr;
 };
+
+template <class T> T Array::item() const {
+  require_one();
+  return visit_dtype(dtype(), [&]<class E>(std::type_identity<E>) { return convert<T>(*data<E>()); });
+}
 
 template <class T> std::vector<T> Array::to_vector() const {
   const Array a = cast(dtype_of<T>).contiguous();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -34,6 +35,22 @@ inline constexpr Dtype dtype_of = [] {
          : std::is_same_v<T, std::uint8_t> ? uint8
                                            : boolean;
 }();
+
+/// A value as another element type. What an integer type cannot hold of a floating value goes to its nearest end, a NaN to 0;
+/// integers wrap; to a boolean, everything but 0 is true.
+template <class To, class From> constexpr To convert(From v) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return v != From{};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    using Limits = std::numeric_limits<To>;
+    if (v != v) return To{};
+    if (v >= static_cast<From>(Limits::max())) return Limits::max();
+    if (v <= static_cast<From>(Limits::min())) return Limits::min();
+    return static_cast<To>(v);
+  } else {
+    return static_cast<To>(v);
+  }
+}
 
 /// Calls f with a std::type_identity of the dtype's C++ type, for loops of one's own:
 /// `visit_dtype(x.dtype(), [&]<class T>(std::type_identity<T>) { … })`.

@@ -14,11 +14,10 @@ void parallel_ranges(std::int64_t n, std::int64_t grain, RangeBody body, void* c
   const std::int64_t threads = omp_in_parallel() ? 1 : std::min<std::int64_t>(omp_get_max_threads(), grains);
   if (threads > 1) {
     const std::int64_t share = (grains + threads - 1) / threads * grain;
+    // OpenMP may give fewer threads than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC): the shares are dealt out among those that came.
 #pragma omp parallel num_threads(static_cast <int>(threads))
-    {
-      const std::int64_t begin = omp_get_thread_num() * share, end = std::min(n, begin + share);
-      if (begin < end) body(context, begin, end);
-    }
+    for (std::int64_t part = omp_get_thread_num(); part * share < n; part += omp_get_num_threads())
+      body(context, part * share, std::min(n, (part + 1) * share));
     return;
   }
 #else

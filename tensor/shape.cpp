@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace dz {
 
 void Shape::append(std::int64_t size) {
@@ -16,10 +18,9 @@ std::int64_t Shape::volume() const {
   for (std::int64_t s : *this) {
     if (s < 0) throw ShapeError(fmt::format("negative size in {}", to_string(*this)));
     empty |= s == 0;
+    volume = checked_product(volume, std::max<std::int64_t>(s, 1));  // strides pass over sizes of 0
   }
-  if (empty) return 0;
-  for (std::int64_t s : *this) volume = checked_product(volume, s);
-  return volume;
+  return empty ? 0 : volume;
 }
 
 int Shape::axis(std::int64_t a) const {

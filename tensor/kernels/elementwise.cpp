@@ -92,6 +92,7 @@ Array where(const Array& condition, const Array& a, const Array& b) {
     });
   };
   launch(kernel, out, condition, in_dtype(a, dtype), in_dtype(b, dtype));
+  if (a.is_number() && b.is_number()) out.become_number();  // a choice among numbers takes others' dtype as they do
   return out;
 }
 

@@ -56,10 +56,10 @@ Dtype common_dtype(std::initializer_list<const Array*> operands) {
 Array in_dtype(const Array& a, Dtype dtype) {
   if (a.dtype() == dtype) return a;
   if (a.is_number() && !is_floating(dtype)) {
-    const double v = a.item();
-    if (v != std::floor(v) || std::abs(v) > 9007199254740992.0 || (dtype == uint8 && (v < 0 || v > 255)) ||
-        (dtype == boolean && v != 0 && v != 1))
-      throw DtypeError(fmt::format("{} is no {}", v, name(dtype)));
+    for (const double v : a.to_vector<double>())
+      if (v != std::floor(v) || std::abs(v) > 9007199254740992.0 || (dtype == uint8 && (v < 0 || v > 255)) ||
+          (dtype == boolean && v != 0 && v != 1))
+        throw DtypeError(fmt::format("{} is no {}", v, name(dtype)));
   }
   return a.cast(dtype);
 }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include <dz/tensor/dtype.hpp>
@@ -78,7 +79,21 @@ template <class T> struct Pack {
   // A NaN on either side gives a NaN, as everywhere in dz.
   DZ_INLINE friend Pack max(const Pack& a, const Pack& b) { return where(less(a, b) | !equal_to_itself(b), b, a); }
   DZ_INLINE friend Pack min(const Pack& a, const Pack& b) { return where(less(b, a) | !equal_to_itself(b), b, a); }
-  DZ_INLINE friend Pack abs(const Pack& a) { return max(a, -a); }
+  DZ_INLINE friend Pack abs(const Pack& a) {
+    if constexpr (std::is_floating_point_v<T>) {  // drops the sign, also of 0
+      using Bits = typename Mask<T>::Bits;
+      typename Mask<T>::V x;
+      std::memcpy(&x, &a.v, 64);
+      x &= std::numeric_limits<Bits>::max();
+      V r;
+      std::memcpy(&r, &x, 64);
+      return Pack(r);
+    } else if constexpr (std::is_unsigned_v<T>) {
+      return a;
+    } else {
+      return max(a, -a);
+    }
+  }
   DZ_INLINE friend Pack clamp(const Pack& a, const Pack& low, const Pack& high) { return min(max(a, low), high); }
 
   /// The function applied element by element, for what has no vector form.
@@ -178,7 +193,7 @@ template <class T> DZ_INLINE Pack<T> log(const Pack<T>& given) {
 /// ln(1 + x), exact for small x: the error of 1 + x is made good in the quotient (Kahan; HP-15C handbook).
 template <class T> DZ_INLINE Pack<T> log1p(const Pack<T>& x) {
   const Pack<T> u = Pack<T>(1) + x, d = u - Pack<T>(1);
-  return where(equal(d, Pack<T>(0)), x, where(less(u, Pack<T>(__builtin_inf())), log(u) * x / d, u));
+  return where(equal(d, Pack<T>(0)), x, where(less(u, Pack<T>(__builtin_inf())), log(u) * (x / d), u));
 }
 
 /// tanh: near 0 an odd rational approximation (Moshier, Cephes), elsewhere 1 − 2/(e^2|x| + 1).

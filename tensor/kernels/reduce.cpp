@@ -146,7 +146,7 @@ void argmax_kernel(const Array& out, const Array& in, Extents e) {
         const T* column = x + a * e.reduced * e.after + i;
         std::int64_t best = 0;
         for (std::int64_t r = 1; r < e.reduced; ++r)
-          if (column[r * e.after] > column[best * e.after]) best = r;
+          if (const T v = column[r * e.after], b = column[best * e.after]; v > b || (v != v && b == b)) best = r;  // a NaN is largest, as in max
         y[a * e.after + i] = best;
       }
   });

@@ -1,0 +1,121 @@
+// Whatever is wrong with what the command is given: status 2, one clear line, and nothing written.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include <dz/data/npy.hpp>
+#include <dz/dz.hpp>
+
+#include "tests/tools/command.hpp"
+
+using namespace dz;
+using namespace dz::test;
+
+namespace {
+
+/// Refused: status 2, the words in one line on standard error, nothing on standard output.
+void check_refused(std::vector<std::string> arguments, const std::vector<std::string>& words) {
+  std::string line = "dz";
+  for (const std::string& a : arguments) line += " " + a;
+  const Outcome outcome = run_dz(arguments);
+  INFO(line << "\n" << outcome.out << outcome.error);
+  CHECK(outcome.status == 2);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.error.starts_with("dz: "));
+  CHECK(std::count(outcome.error.begin(), outcome.error.end(), '\n') == 1);
+  for (const std::string& word : words) CHECK(outcome.error.find(word) != std::string::npos);
+}
+
+/// The same for `dz train … --out`, which must leave no file behind.
+void check_train_refused(std::vector<std::string> options, const std::vector<std::string>& words) {
+  const TempDir folder;
+  options.insert(options.begin(), "train");
+  options.insert(options.end(), {"--out", (folder / "out").string()});
+  check_refused(options, words);
+  CHECK_FALSE(std::filesystem::exists(folder / "out" / "model.safetensors"));
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+}  // namespace
+
+TEST_CASE("options that make no sense are refused by name", "[tools]") {
+  check_refused({"fly"}, {"fly", "train, check or draw"});
+  check_refused({"train", "--fly"}, {"fly"});
+  check_refused({"train", "extra"}, {"positional"});
+  check_refused({"train", "--learn", "1"}, {"learn"});  // no guessing
+  check_refused({"check", "--iterations", "3"}, {"iterations"});
+  for (const char* layers : {"", ",", "20,,1", "20,x,1", "1.5,1", "0,1", "-3,1", "1e3,1", "20,7", "99999999999999999999,1", " 4,1", "4,1,"})
+    check_train_refused({"--layers", layers}, {"--layers"});
+  for (const char* p : {"0", "-0.5", "1.01", "nan", "inf", "half", ""}) check_train_refused({"--keep-prob", p}, {"--keep-prob"});
+  for (const char* rate : {"nan", "-1", "inf", "-inf", "fast", "1e999", "0x1p", ""})
+    check_train_refused({"--learning-rate", rate}, {"--learning-rate"});
+  for (const char* l2 : {"-1", "nan", "inf"}) check_train_refused({"--l2", l2}, {"--l2"});
+  for (const char* n : {"0", "-1", "1.5", "many", "99999999999999999999"}) check_train_refused({"--iterations", n}, {"--iterations"});
+  for (const char* n : {"0", "1", "-5", "1e3"}) check_train_refused({"--samples", n}, {"--samples"});
+  for (const char* n : {"-1", "x", "99999999999999999999"}) check_train_refused({"--seed", n}, {"--seed"});
+  check_train_refused({"--activation", "step"}, {"--activation", "sigmoid"});
+  check_train_refused({"--init", "magic"}, {"--init", "xavier"});
+  check_train_refused({"--dtype", "f16"}, {"--dtype"});
+  check_train_refused({"--data", "daisy"}, {"--data", "flower"});
+  check_train_refused({"--data", ""}, {"--data"});
+  check_train_refused({"--test", "x.h5"}, {"--test"});
+}
+
+TEST_CASE("more units than memory has room for are refused", "[tools]") {
+  check_train_refused({"--layers", "1000000000,1000000000,1"}, {""});
+  check_train_refused({"--layers", "1000000000,1000,1"}, {""});
+}
+
+TEST_CASE("files that are missing, foreign, truncated or do not fit are refused by name", "[tools]") {
+  const TempDir folder;
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  std::ofstream(path("foreign.h5")) << "this is no HDF5 file, only text of some length";
+  std::ofstream(path("empty.h5"));
+  std::ofstream(path("foreign.npz")) << "PK but no archive";
+  check_train_refused({"--data", path("missing.h5")}, {"missing.h5"});
+  check_train_refused({"--data", path("foreign.h5")}, {"foreign.h5"});
+  check_train_refused({"--data", path("empty.h5")}, {"empty.h5"});
+  check_train_refused({"--data", folder.path().string() + "/"}, {folder.path().string()});
+  check_train_refused({"--start", path("missing.npz")}, {"missing.npz"});
+  check_train_refused({"--start", path("foreign.npz")}, {"foreign.npz"});
+  check_refused({"check", "--model", path("missing.safetensors")}, {"missing.safetensors"});
+  check_refused({"check", "--model", path("foreign.h5")}, {"foreign.h5"});
+
+  const auto start = [&](std::map<std::string, Array> arrays) { write_npz(path("start.npz"), arrays); };
+  const auto zeros_of = [](const Shape& shape, Dtype dtype = float64) { return Array::full(shape, 0, dtype); };
+  const std::vector<std::string> options = {"--layers", "1", "--start", path("start.npz")};
+  start({{"init_W1", zeros_of({1, 3})}, {"init_b1", zeros_of({1, 1})}});
+  check_train_refused(options, {"init_W1", "(1, 3)", "(1, 2)"});
+  start({{"init_W1", zeros_of({1, 2})}});
+  check_train_refused(options, {"init_b1"});
+  start({{"init_W1", zeros_of({1, 2}, int64)}, {"init_b1", zeros_of({1, 1})}});
+  check_train_refused(options, {"init_W1", "int64"});
+  start({{"init_W1", zeros_of({1, 2})}, {"init_b1", zeros_of({1, 1})}, {"init_W2", zeros_of({1, 1})}});
+  check_train_refused(options, {"init_W2"});
+}
+
+TEST_CASE("an output folder that cannot be written is refused before training", "[tools]") {
+  const TempDir folder;
+  std::ofstream(folder / "file") << "in the way";
+  check_refused({"train", "--out", (folder / "file").string()}, {"file"});
+  check_refused({"train", "--out", (folder / "file" / "below").string()}, {"file"});
+  check_refused({"draw", "--out", (folder / "file").string()}, {"file"});
+  check_refused({"train", "--out", "/proc/nowhere"}, {"/proc/nowhere"});
+  if (geteuid() == 0) return;  // root writes everywhere
+  std::filesystem::create_directory(folder / "closed");
+  chmod((folder / "closed").c_str(), 0500);
+  check_refused({"train", "--out", (folder / "closed").string()}, {"closed"});
+  chmod((folder / "closed").c_str(), 0700);
+}
+
+TEST_CASE("the real data with what does not fit it is refused", "[tools]") {
+  if (!test_data()) DZ_SKIP("no shared test data");
+  const std::string train = (*test_data() / "data/train_catvnoncat.h5").string(), deep = (*test_data() / "reference/deep.npz").string();
+  check_train_refused({"--data", train, "--layers", "20,7,1", "--start", deep}, {"init_W3", "(5, 7)", "(1, 7)"});
+  check_train_refused({"--data", train, "--layers", "20,7,5", "--start", deep}, {"--layers"});
+  check_train_refused({"--data", deep}, {"deep.npz"});
+  const TempDir folder;
+  std::ofstream(folder / "half.h5", std::ios::binary) << contents(train).substr(0, 1'000'000);
+  check_train_refused({"--data", (folder / "half.h5").string()}, {"half.h5"});
+}

@@ -1,0 +1,119 @@
+// The notes' three networks on the photographs, against the figures that NumPy gives from the same start.
+#include <fstream>
+
+#include <dz/data/hdf5.hpp>
+#include <dz/data/npy.hpp>
+#include <dz/dz.hpp>
+
+#include "tests/tools/command.hpp"
+#include "tools/problem.hpp"
+
+using namespace dz;
+using namespace dz::test;
+
+namespace {
+
+struct Network {
+  const char *name, *layers, *learning_rate, *iterations;
+};
+constexpr Network networks[] = {{"logistic", "1", "0.005", "2000"}, {"shallow", "7,1", "0.0075", "2500"}, {"deep", "20,7,5,1", "0.0075", "2500"}};
+
+std::vector<std::string> options_of(const Network& n, const std::string& dtype, const std::filesystem::path& shared) {
+  return {"train",           "--data",          (shared / "data/train_catvnoncat.h5").string(),
+          "--test",          (shared / "data/test_catvnoncat.h5").string(),
+          "--layers",        n.layers,          "--activation",
+          "relu",            "--learning-rate", n.learning_rate,
+          "--iterations",    n.iterations,      "--start",
+          (shared / "reference" / (std::string(n.name) + ".npz")).string(), "--dtype", dtype};
+}
+
+struct Result {
+  std::vector<double> costs;
+  double train_accuracy, test_accuracy;
+};
+
+double number_after(const std::string& text, const std::string& key) {
+  const std::size_t at = text.find('"' + key + '"');
+  REQUIRE(at != std::string::npos);
+  return std::stod(text.substr(text.find(':', at) + 1));
+}
+
+/// Trains by the command and reads what it wrote.
+Result run(const Network& n, const std::string& dtype, const std::filesystem::path& shared) {
+  const TempDir folder;
+  std::vector<std::string> options = options_of(n, dtype, shared);
+  options.insert(options.end(), {"--out", (folder / "out").string()});
+  const Outcome outcome = run_dz(options);
+  INFO(outcome.out << outcome.error);
+  REQUIRE(outcome.status == 0);
+  std::ifstream file(folder / "out/costs.csv");
+  std::string line;
+  std::getline(file, line);
+  CHECK(line == "iteration,cost");
+  Result result;
+  while (std::getline(file, line)) {
+    const std::size_t comma = line.find(',');
+    CHECK(std::stoul(line) == result.costs.size());
+    result.costs.push_back(std::stod(line.substr(comma + 1)));
+  }
+  const std::string summary = contents(folder / "out/summary.json");
+  CHECK(number_after(summary, "cost") == result.costs.back());
+  result.train_accuracy = number_after(summary, "train_accuracy");
+  result.test_accuracy = number_after(summary, "test_accuracy");
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("in float64 dz reproduces NumPy's three cost curves and accuracies", "[tools][reference]") {
+  if (!test_data()) DZ_SKIP("no shared test data");
+  for (const Network& n : networks) {
+    INFO(n.name);
+    const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
+    const std::vector<double> costs = reference.at("costs").to_vector<double>();
+    const Result result = run(n, "f64", *test_data());
+    REQUIRE(result.costs.size() == costs.size());
+    CHECK(std::abs(result.costs[0] - costs[0]) < 1e-9);
+    double worst = 0;
+    for (std::size_t i = 0; i < costs.size(); ++i) worst = std::max(worst, std::abs(result.costs[i] - costs[i]));
+    CHECK(worst < 1e-6);
+    CHECK(result.train_accuracy == Approx(reference.at("train_accuracy").item()).margin(1e-12));
+    CHECK(result.test_accuracy == Approx(reference.at("test_accuracy").item()).margin(1e-12));
+  }
+}
+
+TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
+  if (!test_data()) DZ_SKIP("no shared test data");
+  for (const Network& n : networks) {
+    const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
+    std::vector<const char*> words = {"dz"};
+    const std::vector<std::string> typed = options_of(n, "f64", *test_data());
+    for (const std::string& word : typed) words.push_back(word.c_str());
+    const tool::Options options = tool::read_options(words);
+    const tool::Problem problem = tool::make_problem(options);
+    Mlp network = tool::make_network(options, problem.train.x.size(1));
+    backward(tool::cost(network, problem.train.x, problem.train.y, 0));
+    for (std::size_t l = 0; l < network.layers.size(); ++l)
+      for (const auto& [letter, p] : {std::pair("W", &network.layers[l].weight), std::pair("b", &network.layers[l].bias)}) {
+        const std::string name = std::string("grad0_") + letter + std::to_string(l + 1);
+        INFO(n.name << " " << name);
+        const std::vector<double> ours = p->grad().to_vector(), theirs = reference.at(name).to_vector<double>();
+        REQUIRE(ours.size() == theirs.size());
+        double worst = 0;
+        for (std::size_t i = 0; i < ours.size(); ++i) worst = std::max(worst, std::abs(ours[i] - theirs[i]));
+        CHECK(worst < 1e-10);
+      }
+  }
+}
+
+TEST_CASE("in float32 dz ends within 1 % of NumPy's cost and one picture of its accuracies", "[tools][reference]") {
+  if (!test_data()) DZ_SKIP("no shared test data");
+  for (const Network& n : networks) {
+    INFO(n.name);
+    const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
+    const Result result = run(n, "f32", *test_data());
+    CHECK(result.costs.back() == Approx(reference.at("costs").to_vector<double>().back()).epsilon(0.01));
+    CHECK(std::abs(result.train_accuracy - reference.at("train_accuracy").item()) <= 1.0 / 209 + 1e-12);
+    CHECK(std::abs(result.test_accuracy - reference.at("test_accuracy").item()) <= 1.0 / 50 + 1e-12);
+  }
+}

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "tools/options.hpp"
+
+namespace dz::tool {
+
+/// The commands. Each gives the exit status: 0, or 1 where what was asked turned out badly (a wrong gradient, a diverged training), or
+/// 128 + the signal that ended it early.
+int run_train(const Options& options);
+int run_check(const Options& options);
+int run_draw(const Options& options);
+
+}  // namespace dz::tool

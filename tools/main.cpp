@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include <dz/tensor/error.hpp>
+
+#include "tools/commands.hpp"
+
+using namespace dz;
+
+namespace {
+
+int run(const tool::Options& options) {
+  if (options.help) return std::fputs(tool::help(options.command).c_str(), stdout), 0;
+  if (options.command == "train") return tool::run_train(options);
+  if (options.command == "check") return tool::run_check(options);
+  return tool::run_draw(options);
+}
+
+int refuse(const char* reason) {
+  fmt::print(stderr, "dz: {}\n", reason);
+  return 2;
+}
+
+}  // namespace
+
+/// Exit status: 0; 1 where a check fails or a training diverges; 2 where the input is wrong; 128 + a signal's number.
+int main(int count, char** words) try {
+  std::signal(SIGPIPE, SIG_IGN);
+  return run(tool::read_options({words, static_cast<std::size_t>(count)}));
+} catch (const std::bad_alloc&) {
+  return refuse("out of memory");
+} catch (const std::exception& e) {
+  return refuse(e.what());
+}

@@ -1,0 +1,142 @@
+// The cost curve.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "tools/report_parts.hpp"
+#include "tools/svg.hpp"
+
+namespace dz::tool {
+
+namespace {
+
+struct Summary {
+  std::size_t first, last, lowest, highest;  // of the finite ones
+  std::size_t gaps = 0, first_gap = 0;
+};
+
+std::optional<Summary> summary_of(const std::vector<double>& costs) {
+  std::optional<Summary> s;
+  std::size_t gaps = 0, first_gap = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    if (!std::isfinite(costs[i])) {
+      if (gaps++ == 0) first_gap = i;
+      continue;
+    }
+    if (!s) s = Summary{i, i, i, i};
+    s->last = i;
+    if (costs[i] < costs[s->lowest]) s->lowest = i;
+    if (costs[i] > costs[s->highest]) s->highest = i;
+  }
+  if (s) {
+    s->gaps = gaps;
+    s->first_gap = first_gap;
+  }
+  return s;
+}
+
+Axis cost_axis(double low, double high, int ticks) {
+  if (low > 0 && high / 100 > low) return logarithmic_axis(low / 1.15, std::min(high * 1.15, 1.7e308), ticks);
+  if (low >= 0 && low < high / 3) return linear_axis(0, std::min(high * 1.04, 1.7e308), ticks);
+  const double room = (high / 2 - low / 2) * 0.08;
+  return linear_axis(low - room, high + room, ticks);
+}
+
+struct Frame {
+  double width, height, left = 56, right = 14, top = 26, bottom = 44;
+  double x(double fraction) const { return left + fraction * (width - left - right); }
+  double y(double fraction) const { return height - bottom - fraction * (height - top - bottom); }
+};
+
+std::string axes(const Frame& f, const Axis& x, const Axis& y) {
+  std::string out = "<g class=\"axes\">";
+  for (const double tick : y.ticks) {
+    const std::string at = coordinate(f.y(y.fraction(tick)));
+    out += fmt::format("<line x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>", f.left, f.width - f.right, at, at);
+    out += fmt::format("<text x=\"{}\" y=\"{}\" dy=\".35em\" text-anchor=\"end\">{}</text>", f.left - 8, at, y.label(tick));
+  }
+  const double floor = f.height - f.bottom;
+  out += fmt::format("<line class=\"base\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>", f.left, f.width - f.right, floor, floor);
+  for (const double tick : x.ticks) {
+    const std::string at = coordinate(f.x(x.fraction(tick)));
+    out += fmt::format("<line class=\"base\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>", at, at, floor, floor + 5);
+    out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", at, floor + 19, x.label(tick));
+  }
+  out += fmt::format("<text class=\"name\" x=\"{}\" y=\"14\">cost{}</text>", f.left, y.logarithmic ? ", logarithmic" : "");
+  out += fmt::format("<text class=\"name\" x=\"{}\" y=\"{}\" text-anchor=\"end\">iteration</text>", f.width - f.right, f.height - 6);
+  return out + "</g>";
+}
+
+/// The finite costs as lines, a new one after each gap; a cost alone between gaps is a dot.
+std::string path(const Frame& f, const Axis& x, const Axis& y, const std::vector<double>& costs, std::int64_t first_iteration) {
+  std::string out;
+  bool drawing = false, alone = false;
+  const auto end = [&] {
+    if (drawing && alone) out += "h0";
+    drawing = false;
+  };
+  for (const std::size_t i : thinned(costs, static_cast<std::size_t>(f.width - f.left - f.right))) {
+    if (!std::isfinite(costs[i])) {
+      end();
+      continue;
+    }
+    const double iteration = static_cast<double>(first_iteration) + static_cast<double>(i);
+    out += fmt::format("{}{} {}", drawing ? "L" : "M", coordinate(f.x(x.fraction(iteration))), coordinate(f.y(y.fraction(costs[i]))));
+    alone = !drawing;
+    drawing = true;
+  }
+  end();
+  return out;
+}
+
+std::string chart(const std::vector<double>& costs, std::int64_t first_iteration, const Summary& s, Frame f, std::string_view name) {
+  const auto first = static_cast<double>(first_iteration), last = first + static_cast<double>(costs.size() - 1);
+  const Axis y = cost_axis(costs[s.lowest], costs[s.highest], f.height < 320 ? 5 : 7);
+  std::size_t longest = 0;
+  for (const double tick : y.ticks) longest = std::max(longest, y.label(tick).size());
+  f.left = std::max(30.0, 14 + 7.2 * static_cast<double>(longest));
+  const Axis x = whole_axis(first, last, f.width < 500 ? 4 : 8);
+  std::string out = fmt::format("<svg class=\"chart {}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Cost by iteration\">", name,
+                                f.width, f.height);
+  out += axes(f, x, y);
+  out += fmt::format("<path class=\"curve\" d=\"{}\"/>", path(f, x, y, costs, first_iteration));
+  out += fmt::format("<circle class=\"last\" r=\"4\" cx=\"{}\" cy=\"{}\"/>", coordinate(f.x(x.fraction(first + static_cast<double>(s.last)))),
+                     coordinate(f.y(y.fraction(costs[s.last]))));
+  return out + "</svg>";
+}
+
+std::string caption(const std::vector<double>& costs, std::int64_t first_iteration, const Summary& s) {
+  const auto iteration = [&](std::size_t i) { return first_iteration + static_cast<std::int64_t>(i); };
+  std::string out;
+  if (s.first == s.last) {
+    out = fmt::format("{:.6g} at iteration {}.", costs[s.first], iteration(s.first));
+  } else {
+    out = fmt::format("From {:.6g} at iteration {} to {:.6g} at iteration {}", costs[s.first], iteration(s.first), costs[s.last],
+                      iteration(s.last));
+    if (s.lowest != s.last) out += fmt::format("; lowest {:.6g} at iteration {}", costs[s.lowest], iteration(s.lowest));
+    out += ".";
+  }
+  if (s.gaps > 0)
+    out += fmt::format(" <strong>{} of {} costs {} not finite</strong>, the first at iteration {}; the curve has gaps there.", s.gaps,
+                       costs.size(), s.gaps == 1 ? "is" : "are", iteration(s.first_gap));
+  return out;
+}
+
+}  // namespace
+
+std::string cost_section(const std::vector<double>& costs, std::int64_t first_iteration) {
+  if (costs.empty()) return {};
+  std::string out = "<section><h2>Cost</h2>";
+  if (const auto s = summary_of(costs)) {
+    out += "<figure>" + chart(costs, first_iteration, *s, {880, 360}, "wide") + chart(costs, first_iteration, *s, {400, 290}, "narrow");
+    out += "<figcaption>" + caption(costs, first_iteration, *s) + "</figcaption></figure>";
+  } else {
+    out += fmt::format("<p><strong>None of the {} costs is finite</strong>, from iteration {} on.</p>", costs.size(), first_iteration);
+  }
+  return out + "</section>\n";
+}
+
+}  // namespace dz::tool

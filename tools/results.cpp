@@ -1,0 +1,128 @@
+#include "tools/results.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <system_error>
+
+#include <dz/data/file.hpp>
+#include <dz/data/model_file.hpp>
+#include <dz/dz.hpp>
+
+#include "tools/report.hpp"
+
+namespace dz::tool {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::int64_t most_pictures = 60, grid = 240;
+
+std::string costs_csv(const std::vector<double>& costs) {
+  std::string text = "iteration,cost\n";
+  for (std::size_t i = 0; i < costs.size(); ++i) text += fmt::format("{},{:.17g}\n", i, costs[i]);
+  return text;
+}
+
+/// A number as JSON knows it: what is not finite is null.
+std::string json(double x) { return std::isfinite(x) ? fmt::format("{:.17g}", x) : "null"; }
+std::string json(const std::string& text) { return boost::json::serialize(boost::json::string(text)); }
+
+std::string summary_json(const Options& o, const Run& run, const Accuracies& accuracies) {
+  std::string options;
+  for (const auto& [name, value] : o.given) options += fmt::format("{}\n    {}: {}", options.empty() ? "" : ",", json(name), json(value));
+  return fmt::format(
+      "{{\n  \"cost\": {},\n  \"train_accuracy\": {},\n  \"test_accuracy\": {},\n  \"seconds_per_iteration\": {},\n"
+      "  \"iterations\": {},\n  \"interrupted\": {},\n  \"diverged\": {},\n  \"options\": {{{}\n  }}\n}}\n",
+      json(run.costs.back()), json(accuracies.train), accuracies.test ? json(*accuracies.test) : "null", json(run.seconds_per_iteration),
+      run.costs.size(), run.interrupted, run.diverged, options);
+}
+
+/// The probability that the network gives to every point of a grid over the samples and a margin around them.
+Boundary boundary(const Mlp& network, const Dataset& set) {
+  const auto guard = no_grad();
+  const std::vector<double> points = set.x.to_vector();
+  Boundary b{set.x.value(), set.y.value().reshape({set.size()}), {}, points[0], points[0], points[1], points[1]};
+  for (std::size_t i = 0; i < points.size(); i += 2) {
+    b.left = std::min(b.left, points[i]), b.right = std::max(b.right, points[i]);
+    b.bottom = std::min(b.bottom, points[i + 1]), b.top = std::max(b.top, points[i + 1]);
+  }
+  const double margin_x = 0.08 * (b.right - b.left), margin_y = 0.08 * (b.top - b.bottom);
+  b.left -= margin_x, b.right += margin_x, b.bottom -= margin_y, b.top += margin_y;
+  std::vector<double> centres;
+  for (std::int64_t row = 0; row < grid; ++row)
+    for (std::int64_t column = 0; column < grid; ++column) {
+      centres.push_back(b.left + (b.right - b.left) * (static_cast<double>(column) + 0.5) / grid);
+      centres.push_back(b.top - (b.top - b.bottom) * (static_cast<double>(row) + 0.5) / grid);
+    }
+  const Tensor x(Array::of(centres, {grid * grid, 2}).cast(set.x.dtype()));
+  b.probability = sigmoid(network(x)).value().reshape({grid, grid});
+  return b;
+}
+
+/// The pictures on the wrong side, the surest mistakes first.
+void add_mistakes(Report& report, const Mlp& network, const Dataset& set) {
+  const auto guard = no_grad();
+  const std::vector<double> p = sigmoid(network(set.x)).to_vector(), y = set.y.to_vector();
+  std::vector<std::size_t> wrong;
+  for (std::size_t i = 0; i < p.size(); ++i)
+    if ((p[i] > 0.5) != (y[i] > 0.5)) wrong.push_back(i);
+  std::ranges::stable_sort(wrong, std::greater{}, [&](std::size_t i) { return std::abs(p[i] - 0.5); });
+  report.misclassified_in_all = std::ssize(wrong);
+  wrong.resize(std::min<std::size_t>(wrong.size(), most_pictures));
+  for (const std::size_t i : wrong) {
+    const auto number = static_cast<std::int64_t>(i);
+    const Shape& all = set.images.shape();
+    const Array pixels = set.images.slice(0, number, number + 1).reshape({all[1], all[2], all[3]});
+    report.misclassified.push_back({pixels, p[i], y[i] > 0.5 ? 1 : 0, fmt::format("number {}", i)});
+  }
+}
+
+Report report_of(const Options& o, const Problem& problem, const Mlp& network, const Run& run, const Accuracies& accuracies) {
+  Report report;
+  report.title = fmt::format("dz train · {} · {}", fs::path(o.data).filename().string(), fmt::join(o.layers, "-"));
+  report.command = o.line;
+  report.facts = {{"training accuracy", fmt::format("{:.2f} %", 100 * accuracies.train)}};
+  if (accuracies.test) report.facts.push_back({"test accuracy", fmt::format("{:.2f} %", 100 * *accuracies.test)});
+  report.facts.push_back({"cost", fmt::format("{:.6f}", run.costs.back())});
+  report.facts.push_back({"iterations", fmt::format("{}{}", run.costs.size(), run.interrupted ? ", interrupted" : run.diverged ? ", diverged" : "")});
+  report.facts.push_back({"per iteration", fmt::format("{:.3g} ms", 1e3 * run.seconds_per_iteration)});
+  for (const auto& [name, value] : o.given) report.options.push_back({name, value});
+  report.costs = run.costs;
+  const Dataset& shown = problem.test ? *problem.test : problem.train;
+  if (problem.planar) report.boundary = boundary(network, problem.train);
+  if (!problem.planar && shown.images) {
+    report.misclassified_of = problem.test ? "test" : "training";
+    add_mistakes(report, network, shown);
+  }
+  report.model_summary = summary(network);
+  report.dot = to_dot(Graph(cost(network, problem.train.x, problem.train.y, o.l2)), names_of(network));
+  return report;
+}
+
+}  // namespace
+
+void prepare_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw FileError(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
+  const fs::path probe = folder / ".dz-probe";
+  write_file(probe, "");
+  fs::remove(probe, error);
+}
+
+void write_results(const Options& o, const Problem& problem, const Mlp& network, const Run& run, const Accuracies& accuracies) {
+  save_model(o.out / "model.safetensors", network, describe(o));
+  write_file(o.out / "costs.csv", costs_csv(run.costs));
+  write_file(o.out / "summary.json", summary_json(o, run, accuracies));
+  write_file(o.out / "report.html", to_html(report_of(o, problem, network, run, accuracies)));
+}
+
+NodeNames names_of(const Mlp& network) {
+  NodeNames names;
+  for (const auto& [name, p] : parameters(const_cast<Mlp&>(network))) names[p->from().node()] = name;
+  return names;
+}
+
+}  // namespace dz::tool

@@ -1,0 +1,18 @@
+#pragma once
+// Numbers from text, whole and in range or not at all.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dz::tool {
+
+/// A whole number in [low, high]. Throws ValueError that names `what` and the range.
+std::int64_t whole_number(std::string_view what, std::string_view text, std::int64_t low, std::int64_t high);
+/// A finite number in [low, high], or (low, high] with `open`. Throws ValueError likewise.
+double real_number(std::string_view what, std::string_view text, double low, double high, bool open = false);
+/// Whole numbers between commas, each in [low, high]. Throws ValueError likewise.
+std::vector<std::int64_t> whole_numbers(std::string_view what, std::string_view text, std::int64_t low, std::int64_t high);
+
+}  // namespace dz::tool
