@@ -27,8 +27,9 @@ std::string find_one(const std::filesystem::path& path, const std::vector<std::s
   for (const std::string& name : names)
     if (name.ends_with(ending)) found.push_back(name);
   if (found.size() == 1) return found[0];
-  throw FileError(fmt::format("{}: one data set NAME{} is needed; there are {}", path.string(), ending, fmt::join(found.empty() ? names : found, ", ")),
-                  operation);
+  throw FileError(
+      fmt::format("{}: one data set NAME{} is needed; there are {}", path.string(), ending, fmt::join(found.empty() ? names : found, ", ")),
+      operation);
 }
 
 /// (m, 1) labels from (m), (m, 1) or (1, m) integers.

@@ -22,9 +22,9 @@ struct Dataset {
 /// given dtype; row, column, channel, as the notes' image2vector. Throws ShapeError for another rank, DtypeError for another dtype.
 Tensor pixels(const Array& images, Dtype dtype = float32);
 
-/// The images and labels of an HDF5 file that has one data set NAME_set_x of images (m, height, width, channels), uint8, and NAME_set_y of m
-/// labels 0 or 1. Throws FileError where the file or one of the two is missing or of another shape or type, ValueError for another
-/// label. Without DZ_HDF5 it throws FileError.
+/// The images and labels of an HDF5 file that has one data set NAME_set_x of images (m, height, width, channels), uint8, and NAME_set_y of
+/// m labels 0 or 1. Throws FileError where the file or one of the two is missing or of another shape or type, ValueError for another label.
+/// Without DZ_HDF5 it throws FileError.
 Dataset read_labelled_hdf5(const std::filesystem::path& path, Dtype dtype = float32);
 
 }  // namespace dz

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <type_traits>
+#include <algorithm>
 
 #include <dz/data/safetensors.hpp>
 
@@ -44,11 +44,13 @@ Metadata load_model(const std::filesystem::path& path, const std::vector<NamedPa
     const Array& array = *file.find(name);
     if (!*parameter) throw ValueError(fmt::format("{}: the model's '{}' never had a value", path.string(), name), loading, at);
     if (array.shape() != parameter->shape())
-      throw ShapeError(fmt::format("{}: '{}' is {}, in the model {}", path.string(), name, to_string(array.shape()), to_string(parameter->shape())),
-                       loading, at);
+      throw ShapeError(
+          fmt::format("{}: '{}' is {}, in the model {}", path.string(), name, to_string(array.shape()), to_string(parameter->shape())),
+          loading, at);
     if (array.dtype() != parameter->dtype())
-      throw DtypeError(fmt::format("{}: '{}' is {}, in the model {}", path.string(), name, dz::name(array.dtype()), dz::name(parameter->dtype())),
-                       loading, at);
+      throw DtypeError(
+          fmt::format("{}: '{}' is {}, in the model {}", path.string(), name, dz::name(array.dtype()), dz::name(parameter->dtype())),
+          loading, at);
   }
   for (const auto& [name, parameter] : parameters) {
     parameter->assign(Tensor(*file.find(name)), at);

@@ -4,8 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <algorithm>
 #include <numeric>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include <dz/data/bytes.hpp>
@@ -30,9 +31,9 @@ struct Type {
   std::string_view code;
   Element element;
 };
-constexpr Type types[] = {{"f2", Element::f16}, {"f4", Element::f32}, {"f8", Element::f64}, {"i1", Element::i8},     {"i2", Element::i16},
-                          {"i4", Element::i32}, {"i8", Element::i64}, {"u1", Element::u8},  {"u2", Element::u16},    {"u4", Element::u32},
-                          {"u8", Element::u64}, {"b1", Element::boolean}};
+constexpr Type types[] = {{"f2", Element::f16}, {"f4", Element::f32}, {"f8", Element::f64}, {"i1", Element::i8},
+                          {"i2", Element::i16}, {"i4", Element::i32}, {"i8", Element::i64}, {"u1", Element::u8},
+                          {"u2", Element::u16}, {"u4", Element::u32}, {"u8", Element::u64}, {"b1", Element::boolean}};
 
 /// The header is the text of a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 class HeaderParser {
@@ -61,7 +62,9 @@ class HeaderParser {
   }
 
  private:
-  [[noreturn]] static void fail(std::string_view reason) { throw FileError(fmt::format("its header is not as NumPy writes it: {}", reason)); }
+  [[noreturn]] static void fail(std::string_view reason) {
+    throw FileError(fmt::format("its header is not as NumPy writes it: {}", reason));
+  }
 
   void skip_spaces() {
     const std::size_t n = rest_.find_first_not_of(" \t\r\n");

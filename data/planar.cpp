@@ -141,7 +141,8 @@ struct Picture {
 
 Dataset synthetic_images(std::int64_t m, std::int64_t height, std::int64_t width, Generator& g, Dtype dtype) {
   check("synthetic_images", m, dtype);
-  if (height < 8 || width < 8) throw ShapeError(fmt::format("pictures of {} x {}: a side has at least 8 pixels", height, width), "synthetic_images");
+  if (height < 8 || width < 8)
+    throw ShapeError(fmt::format("pictures of {} x {}: a side has at least 8 pixels", height, width), "synthetic_images");
   Array images = Array::make({m, height, width, 3}, uint8);
   const std::vector<std::int64_t> order = kernels::permutation(m, g).to_vector<std::int64_t>();
   std::vector<std::int64_t> labels(order.size());

@@ -25,9 +25,10 @@ struct Type {
   std::string_view code;
   Element element;
 };
-constexpr Type types[] = {{"F16", Element::f16}, {"BF16", Element::bf16}, {"F32", Element::f32}, {"F64", Element::f64}, {"I8", Element::i8},
-                          {"I16", Element::i16}, {"I32", Element::i32},   {"I64", Element::i64}, {"U8", Element::u8},   {"U16", Element::u16},
-                          {"U32", Element::u32}, {"U64", Element::u64},   {"BOOL", Element::boolean}};
+constexpr Type types[] = {{"F16", Element::f16},     {"BF16", Element::bf16}, {"F32", Element::f32}, {"F64", Element::f64},
+                          {"I8", Element::i8},       {"I16", Element::i16},   {"I32", Element::i32}, {"I64", Element::i64},
+                          {"U8", Element::u8},       {"U16", Element::u16},   {"U32", Element::u32}, {"U64", Element::u64},
+                          {"BOOL", Element::boolean}};
 
 /// Watches a text of JSON being parsed for a key that its object already has: of equal keys Boost's own parser keeps the last.
 struct KeyWatch {
@@ -99,7 +100,8 @@ std::int64_t integer(std::string_view name, const json::value& v) {
 Entry read_entry(std::string_view name, const json::value& value, std::uint64_t data_bytes) {
   const json::object* fields = value.if_object();
   if (!fields || fields->size() != 3) refuse(name, "it is described by dtype, shape and data_offsets");
-  const json::value *dtype = fields->if_contains("dtype"), *shape = fields->if_contains("shape"), *place = fields->if_contains("data_offsets");
+  const json::value *dtype = fields->if_contains("dtype"), *shape = fields->if_contains("shape"),
+                    *place = fields->if_contains("data_offsets");
   if (!dtype || !dtype->is_string() || !shape || !shape->is_array() || !place || !place->is_array() || place->get_array().size() != 2)
     refuse(name, "it is described by dtype, shape and data_offsets");
   Entry entry{std::string(name), {}, {}, 0, 0};
@@ -122,7 +124,8 @@ Entry read_entry(std::string_view name, const json::value& value, std::uint64_t 
   }
   entry.shape = Shape(sizes);
   if (expected != entry.end - entry.begin)
-    refuse(name, fmt::format("{} bytes of data where {} of shape {} takes {}", entry.end - entry.begin, code, to_string(entry.shape), expected));
+    refuse(name,
+           fmt::format("{} bytes of data where {} of shape {} takes {}", entry.end - entry.begin, code, to_string(entry.shape), expected));
   return entry;
 }
 
@@ -168,9 +171,7 @@ NamedArrays parse_safetensors(std::string_view bytes) {
   return found;
 }
 
-std::string_view code_of(Dtype dtype) {
-  return std::ranges::find(types, detail::element_of(dtype), &Type::element)->code;
-}
+std::string_view code_of(Dtype dtype) { return std::ranges::find(types, detail::element_of(dtype), &Type::element)->code; }
 
 /// The places of the arrays' data, those of wide elements first: so each begins at a multiple of its elements' width.
 std::vector<std::size_t> order_of_data(const std::vector<NamedArray>& arrays) {
@@ -214,9 +215,7 @@ const Array* NamedArrays::find(std::string_view name) const {
   return found == arrays.end() ? nullptr : &found->array;
 }
 
-NamedArrays read_safetensors(const std::filesystem::path& path) {
-  return detail::parse_file("read_safetensors", path, parse_safetensors);
-}
+NamedArrays read_safetensors(const std::filesystem::path& path) { return detail::parse_file("read_safetensors", path, parse_safetensors); }
 
 void write_safetensors(const std::filesystem::path& path, const NamedArrays& all) {
   const auto refuse = [&](std::string reason) { throw ValueError(fmt::format("{}: {}", path.string(), reason), "write_safetensors"); };

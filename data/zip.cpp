@@ -4,7 +4,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include <dz/data/bytes.hpp>
@@ -178,7 +177,8 @@ std::string unpack(const ZipMember& member) {
   std::string bytes;
   if (member.deflated) {
     bytes.resize(static_cast<std::size_t>(member.size));
-    if (!Inflater().run(member.packed, bytes)) throw FileError(fmt::format("member '{}' does not unpack to its {} bytes", member.name, member.size));
+    if (!Inflater().run(member.packed, bytes))
+      throw FileError(fmt::format("member '{}' does not unpack to its {} bytes", member.name, member.size));
   } else {
     bytes = member.packed;
   }

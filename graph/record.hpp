@@ -41,6 +41,8 @@ using Wanted = std::span<const std::uint8_t>;
 
 namespace detail {
 
+inline constexpr std::size_t max_outputs = 65535;  // a NodeRef has sixteen bits for the number
+
 inline At call_site(At at) { return thread_state.call ? thread_state.call : at; }
 [[noreturn]] void refuse_second_order(const char* name, At at);
 
@@ -206,6 +208,8 @@ template <class F, class D> std::vector<Tensor> record_all(const char* name, F f
     needed |= i.requires_grad();
   }
   std::vector<Array> values = run_forward(name, at, [&] { return forward(std::span<const Array>(in)); });
+  if (values.empty() || values.size() > max_outputs)
+    throw GraphError("its forward gives " + std::to_string(values.size()) + " outputs", name, at);
   std::vector<Tensor> out;
   if (!is_recording() || !needed) {
     for (Array& v : values) out.emplace_back(std::move(v));
@@ -223,7 +227,7 @@ template <class F> auto spread(F forward, std::size_t count) {
   return [forward, count](std::span<const Array> in) -> std::vector<Array> {
     auto call = [&]<std::size_t... I>(std::index_sequence<I...>) -> std::vector<Array> {
       if constexpr (requires { forward(in[I]...); }) return {forward(in[I]...)};
-      else return {};
+      else throw GraphError("its forward does not take " + std::to_string(in.size()) + " arrays");
     };
     if constexpr (std::is_invocable_v<F&, std::span<const Array>>) return {forward(in)};
     else
@@ -233,7 +237,8 @@ template <class F> auto spread(F forward, std::size_t count) {
         case 3: return call(std::make_index_sequence<3>{});
         case 4: return call(std::make_index_sequence<4>{});
         case 5: return call(std::make_index_sequence<5>{});
-        default: return call(std::make_index_sequence<6>{});
+        case 6: return call(std::make_index_sequence<6>{});
+        default: throw GraphError("a forward of " + std::to_string(count) + " arrays takes them as a span: one to six come one by one");
       }
   };
 }

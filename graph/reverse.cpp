@@ -38,10 +38,10 @@ std::uint64_t next_pass() {
 static void run_derivative(Node& n, Pull& pull) {
   detail::thread_state.call = n.at();
   const struct Limit {
-    std::uint64_t before = detail::read_limit.time;
-    ~Limit() { detail::read_limit.time = before; }
+    detail::ReadLimit before = detail::read_limit;
+    ~Limit() { detail::read_limit = before; }
   } limit;
-  detail::read_limit.time = n.recorded();
+  detail::read_limit = {n.recorded(), detail::write_clock()};
   try {
     n.pull(pull);
   } catch (Error& e) {

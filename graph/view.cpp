@@ -84,11 +84,11 @@ std::string to_dot(const Graph& g, const NodeNames& names) {
       },
       [&](std::ostream& o, const Graph::edge_descriptor& e) {
         o << "[dir=back";
-        if (out_degree(e.source, g) > 1) o << " taillabel=\"" << g.slot(e) << '"';
+        if (out_degree(e.source, g) > 1) o << " labeldistance=2 labelangle=-35 taillabel=\"" << g.slot(e) << '"';
         o << ']';
       },
       [](std::ostream& o) {
-        o << "rankdir=BT\nnode [fontname=\"Helvetica\" fontsize=11 color=\"#555555\"]\nedge [fontsize=9 color=\"#777777\"]\n";
+        o << "rankdir=BT\nnode [fontname=\"Helvetica\" fontsize=11 color=\"#555555\"]\nedge [fontname=\"Helvetica\" fontsize=9 color=\"#777777\"]\n";
       });
   return out.str();
 }

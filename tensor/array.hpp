@@ -48,9 +48,10 @@ struct ArrayBody {
 
 void release(ArrayBody* body) noexcept;
 
-/// While a derivative runs: arrays that were written in place after this time must not be read. Otherwise no limit.
+/// While a derivative runs: arrays that were written in place after its operation was recorded must not be read, but for what
+/// it has written itself since it began. Otherwise no limit.
 struct ReadLimit {
-  std::uint64_t time = UINT64_MAX;
+  std::uint64_t time = UINT64_MAX, begun = UINT64_MAX;
 };
 extern constinit thread_local ReadLimit read_limit;
 [[noreturn]] void stale_read(const Storage& storage);
@@ -169,7 +170,7 @@ class Array {
   static void check_count(std::int64_t count, const Shape& shape);
   void require_one() const;
   void check_fresh() const {
-    if (body()->storage->written > detail::read_limit.time) [[unlikely]]
+    if (const std::uint64_t written = body()->storage->written; written > detail::read_limit.time && written <= detail::read_limit.begun) [[unlikely]]
       detail::stale_read(*body_->storage);
   }
 

@@ -5,6 +5,7 @@
 #endif
 
 #include <algorithm>
+#include <exception>
 
 namespace dz::detail {
 
@@ -15,9 +16,15 @@ void parallel_ranges(std::int64_t n, std::int64_t grain, RangeBody body, void* c
   if (threads > 1) {
     const std::int64_t share = (grains + threads - 1) / threads * grain;
     // OpenMP may give fewer threads than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC): the shares are dealt out among those that came.
+    std::exception_ptr trouble;  // what leaves a parallel region would end the process
 #pragma omp parallel num_threads(static_cast <int>(threads))
-    for (std::int64_t part = omp_get_thread_num(); part * share < n; part += omp_get_num_threads())
-      body(context, part * share, std::min(n, (part + 1) * share));
+    for (std::int64_t part = omp_get_thread_num(); part * share < n; part += omp_get_num_threads()) try {
+        body(context, part * share, std::min(n, (part + 1) * share));
+      } catch (...) {
+#pragma omp critical(dz_trouble)
+        if (!trouble) trouble = std::current_exception();
+      }
+    if (trouble) std::rethrow_exception(trouble);
     return;
   }
 #else

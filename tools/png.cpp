@@ -68,9 +68,9 @@ std::string to_png(const Array& pixels) {
   std::string header;
   append_number(header, static_cast<std::uint32_t>(pixels.size(1)));
   append_number(header, static_cast<std::uint32_t>(pixels.size(0)));
-  header += static_cast<char>(8);                                     // bits
+  header += static_cast<char>(8);                                          // bits
   header += static_cast<char>(channels == 1 ? 0 : channels == 3 ? 2 : 6);  // grey, colour, colour and opacity
-  header.append(3, '\0');                                             // deflate, the five filters, not interlaced
+  header.append(3, '\0');                                                  // deflate, the five filters, not interlaced
 
   std::string out = "\x89PNG\r\n\x1a\n";
   append_chunk(out, "IHDR", header);

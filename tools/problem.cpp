@@ -1,6 +1,7 @@
 #include "tools/problem.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -45,6 +46,16 @@ void start_from(const std::filesystem::path& path, Mlp& network) {
   if (arrays.contains(next)) throw ShapeError(fmt::format("{}: holds {} too, but --layers gives {} layers", file, next, network.layers.size()));
 }
 
+/// Parameters, their gradients and a step's temporaries have to fit into the machine: the system may promise memory that it has not.
+void require_memory(const std::vector<std::int64_t>& sizes, Dtype dtype) {
+  double elements = 0;
+  for (std::size_t l = 1; l < sizes.size(); ++l) elements += static_cast<double>(sizes[l]) * (static_cast<double>(sizes[l - 1]) + 1);
+  const double needed = 3 * elements * static_cast<double>(size_of(dtype));
+  const double there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (needed > there)
+    throw MemoryError(fmt::format("--layers: {:.3g} parameters take {:.3g} GB to train, and this machine has {:.3g}", elements, needed / 1e9, there / 1e9));
+}
+
 }  // namespace
 
 Problem make_problem(const Options& o) {
@@ -68,6 +79,7 @@ Problem make_problem(const Options& o) {
 Mlp make_network(const Options& o, std::int64_t features) {
   std::vector<std::int64_t> sizes = {features};
   sizes.insert(sizes.end(), o.layers.begin(), o.layers.end());
+  require_memory(sizes, o.dtype);
   Mlp network = mlp(sizes, activation_by_name(o.activation), initialise::by_name(o.init), o.dtype);
   network.keep_prob = o.keep_prob;
   if (!o.start.empty()) start_from(o.start, network);

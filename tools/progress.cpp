@@ -85,8 +85,9 @@ std::string duration(double seconds) {
 
 std::string speed(double per_second) {
   if (!(per_second > 0) || !std::isfinite(per_second)) return {};
-  return per_second >= 99.5 ? fmt::format("{:.0f}/s", per_second) : per_second >= 1 ? fmt::format("{:.1f}/s", per_second)
-                                                                                     : fmt::format("{:.2g} s each", 1 / per_second);
+  return per_second >= 99.5 ? fmt::format("{:.0f}/s", per_second)
+         : per_second >= 1  ? fmt::format("{:.1f}/s", per_second)
+                            : fmt::format("{:.2g} s each", 1 / per_second);
 }
 
 /// Exactly `width` columns, their filled part in eighths of a column where the terminal has the characters.
@@ -97,7 +98,7 @@ std::string bar(double fraction, int width, bool utf8) {
     return "[" + std::string(filled, '#') + std::string(static_cast<std::size_t>(width - 2) - filled, ' ') + "]";
   }
   static constexpr const char* eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const int filled = static_cast<int>(std::floor(fraction * (width - 2) * 8)), part = filled % 8;
+  const int filled = static_cast<int>(std::floor(fraction * (width - 2) * 8 + 1e-6)), part = filled % 8;
   out = "▕";
   for (int i = 0; i < filled / 8; ++i) out += "█";
   out += eighths[part];
@@ -148,7 +149,7 @@ void Progress::finish() noexcept {
 
 /// A tenth of the total was passed since the last line, and enough time.
 bool Progress::line_is_due(double now) const {
-  if (done_ >= total_) return true;
+  if (done_ >= total_) return lined_ < total_;
   const auto tenth = [this](std::int64_t done) { return total_ > 0 ? static_cast<double>(done) * 10 / static_cast<double>(total_) : 0; };
   return std::floor(tenth(done_)) > std::floor(tenth(lined_)) && now - drawn_at_ >= options_.seconds_between_lines;
 }
@@ -172,7 +173,8 @@ void Progress::draw(double now) {
   const int screen = columns_of(out_), width = std::max(1, screen - 1);  // a full last column would wrap on some terminals
 
   const std::string total = std::to_string(total_);
-  const std::string count = fmt::format("{:>{}}/{}", done_, total.size(), total), percent = fmt::format("  {:3.0f} %", std::floor(s.fraction * 100));
+  const std::string count = fmt::format("{:>{}}/{}", done_, total.size(), total),
+                    percent = fmt::format("  {:3.0f} %", std::floor(s.fraction * 100));
   const std::string cost = fmt::format("  cost {:#.6g}", cost_), rate = speed(s.per_second).empty() ? "" : "  " + speed(s.per_second);
   const std::string time = finished_ ? fmt::format("  {} in all", duration(s.seconds)) : fmt::format("  {} left", duration(s.left));
 
@@ -194,7 +196,8 @@ void Progress::draw(double now) {
   std::string text = count;
   if (bar_width > 0) text += " " + bar(s.fraction, bar_width, utf8_);
   if (left >= 0) text += after;
-  const int columns = std::min(width, static_cast<int>(count.size() + (left >= 0 ? after.size() : 0)) + (bar_width > 0 ? bar_width + 1 : 0));
+  const int columns =
+      std::min(width, static_cast<int>(count.size() + (left >= 0 ? after.size() : 0)) + (bar_width > 0 ? bar_width + 1 : 0));
   if (left < 0) text.resize(static_cast<std::size_t>(columns));
 
   // Where the terminal became narrower, it has wrapped the line that stands there.

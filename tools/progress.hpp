@@ -39,9 +39,9 @@ class Progress {
   std::FILE* out_;
   ProgressOptions options_;
   bool terminal_, utf8_, finished_ = false, broken_ = false;
-  bool shown_ = false;            // the state below is on the screen
-  bool any_ = false;              // show() was called
-  std::int64_t done_, lined_ = 0; // the last state; the last one that had a plain line
+  bool shown_ = false;             // the state below is on the screen
+  bool any_ = false;               // show() was called
+  std::int64_t done_, lined_ = 0;  // the last state; the last one that had a plain line
   double cost_ = 0, began_, drawn_at_ = 0;
   int drawn_width_ = 0;  // columns that the line on the screen takes
 };

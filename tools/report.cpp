@@ -30,7 +30,8 @@ std::string figures(const std::vector<Fact>& facts) {
   if (facts.empty()) return {};
   std::string out = "<dl class=\"figures\">";
   for (const Fact& f : facts)
-    out += fmt::format("<div><dt>{}</dt><dd{}>{}</dd></div>", escape(f.name), length_of(f.value) > 11 ? " class=\"long\"" : "", escape(f.value));
+    out += fmt::format("<div><dt>{}</dt><dd{}>{}</dd></div>", escape(f.name), length_of(f.value) > 11 ? " class=\"long\"" : "",
+                       escape(f.value));
   return out + "</dl>\n";
 }
 
@@ -79,9 +80,10 @@ std::string picture(const Picture& p, const std::vector<std::string>& classes) {
   // At exactly 0.5 the class that was predicted is the other one: the picture is misclassified.
   const int predicted = p.probability == 0.5 ? 1 - p.label : p.probability > 0.5;
   const std::string label = class_name(classes, p.label), prediction = class_name(classes, predicted);
-  std::string out = fmt::format("<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption><b>{2}</b>predicted {3}<br>"
-                                "probability {4:.3g}",
-                                escape(p.caption), base64(to_png(p.pixels)), label, prediction, p.probability);
+  std::string out = fmt::format(
+      "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption><b>{2}</b>predicted {3}<br>"
+      "probability {4:#.3g}",
+      escape(p.caption), base64(to_png(p.pixels)), label, prediction, p.probability);
   if (!p.caption.empty()) out += "<br>" + escape(p.caption);
   return out + "</figcaption></figure>";
 }
@@ -92,19 +94,20 @@ std::string misclassified_section(const Report& r) {
   if (r.misclassified.empty()) return {};
   const std::size_t shown = std::min(r.misclassified.size(), most_pictures);
   const auto all = std::max(r.misclassified_in_all, static_cast<std::int64_t>(r.misclassified.size()));
-  std::string out = fmt::format("<section><h2>Misclassified pictures</h2><p class=\"note\">{}{} {} misclassified", all,
-                                r.misclassified_of.empty() ? std::string() : " of the " + escape(r.misclassified_of) + " set",
-                                all == 1 ? "is" : "are");
+  std::string out =
+      fmt::format("<section><h2>Misclassified pictures</h2><p class=\"note\">{}{} {} misclassified", all,
+                  r.misclassified_of.empty() ? std::string() : " of the " + escape(r.misclassified_of) + " set", all == 1 ? "is" : "are");
   if (static_cast<std::int64_t>(shown) < all) out += fmt::format("; {} are shown", shown);
-  out += ". The probability is that of " + class_name(r.classes, 1) + ".</p><div class=\"pictures\">";
+  out += ". The label is in bold; the probability is that of " + class_name(r.classes, 1) + ".</p><div class=\"pictures\">";
   for (std::size_t i = 0; i < shown; ++i) out += picture(r.misclassified[i], r.classes);
   return out + "</div></section>\n";
 }
 
 std::string to_html(const Report& r) {
-  std::string out = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n";
+  std::string out =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n";
   out += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<header><h1>{}</h1>", escape(r.title), report_style(),
                      escape(r.title));
   out += figures(r.facts) + "</header>\n<main>\n";

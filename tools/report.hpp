@@ -17,9 +17,10 @@ struct Fact {
 
 /// What a model of two features says over a rectangle of the plane, and the samples there.
 struct Boundary {
-  Array points;       ///< (m, 2), any dtype
-  Array labels;       ///< (m), each 0 or 1, any dtype
-  Array probability;  ///< (rows, columns) of class 1, floating: row 0 at y = top, the last at bottom; column 0 at x = left, the last at right
+  Array points;  ///< (m, 2), any dtype
+  Array labels;  ///< (m), each 0 or 1, any dtype
+  Array
+      probability;  ///< (rows, columns) of class 1, floating: row 0 at y = top, the last at bottom; column 0 at x = left, the last at right
   double left = 0, right = 0, bottom = 0, top = 0;
 };
 
@@ -41,9 +42,9 @@ struct Report {
   std::optional<Boundary> boundary;    ///< for models of two features
   std::vector<Picture> misclassified;  ///< the first 60 are shown
   std::int64_t misclassified_in_all = 0;
-  std::string misclassified_of;  ///< the set they are from: "test"
-  std::string model_summary;     ///< a table as plain text
-  std::string dot;               ///< the recorded graph in Graphviz's language
+  std::string misclassified_of;      ///< the set they are from: "test"
+  std::string model_summary;         ///< a table as plain text
+  std::string dot;                   ///< the recorded graph in Graphviz's language
   std::vector<std::string> classes;  ///< what the classes 0 and 1 are called, where that is known
 };
 

@@ -47,7 +47,7 @@ std::string heat_map(const Grid& grid) {
   auto* to = pixels.writable<std::uint8_t>();
   for (const double p : grid.values) {
     const Colour& c = colours[p > 0.5];
-    const double opacity = std::isfinite(p) ? 0.62 * std::min(1.0, std::abs(2 * p - 1)) : 0;
+    const double opacity = std::isfinite(p) ? 0.52 * std::min(1.0, std::abs(2 * p - 1)) : 0;
     for (const std::uint8_t channel : {c.red, c.green, c.blue}) *to++ = channel;
     *to++ = static_cast<std::uint8_t>(std::lround(255 * opacity));
   }
@@ -100,8 +100,8 @@ std::string contour(const Grid& grid, const Frame& f) {
 }
 
 std::string mark(int label, double x, double y) {
-  if (label == 0) return fmt::format("<circle class=\"c0\" cx=\"{}\" cy=\"{}\" r=\"3.6\"/>", coordinate(x), coordinate(y));
-  return fmt::format("<path class=\"c1\" d=\"M{} {}l4.3 7.4h-8.6z\"/>", coordinate(x), coordinate(y - 4.7));
+  if (label == 0) return fmt::format("<circle class=\"c0\" cx=\"{}\" cy=\"{}\" r=\"4\"/>", coordinate(x), coordinate(y));
+  return fmt::format("<path class=\"c1\" d=\"M{} {}l4.7 8.1h-9.4z\"/>", coordinate(x), coordinate(y - 5.2));
 }
 
 std::string points(const Boundary& b, const Frame& f, std::size_t step) {
@@ -142,10 +142,12 @@ std::string drawing(const Boundary& b, const Grid& grid, std::size_t step) {
   out += fmt::format("<clipPath id=\"inside\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>", f.left, f.top,
                      f.inner_width(), coordinate(f.inner_height()));
   // The outer values lie on the frame, so half of their pixels is beyond it.
-  const double pixel_x = f.inner_width() / static_cast<double>(grid.columns - 1), pixel_y = f.inner_height() / static_cast<double>(grid.rows - 1);
-  out += fmt::format("<g clip-path=\"url(#inside)\"><image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"{}\"/>",
-                     coordinate(f.left - pixel_x / 2), coordinate(f.top - pixel_y / 2), coordinate(f.inner_width() + pixel_x),
-                     coordinate(f.inner_height() + pixel_y), heat_map(grid));
+  const double pixel_x = f.inner_width() / static_cast<double>(grid.columns - 1),
+               pixel_y = f.inner_height() / static_cast<double>(grid.rows - 1);
+  out += fmt::format(
+      "<g clip-path=\"url(#inside)\"><image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"{}\"/>",
+      coordinate(f.left - pixel_x / 2), coordinate(f.top - pixel_y / 2), coordinate(f.inner_width() + pixel_x),
+      coordinate(f.inner_height() + pixel_y), heat_map(grid));
   out += "<path class=\"contour\" d=\"" + contour(grid, f) + "\"/></g>";
   return out + axes(b, f) + points(b, f, step) + "</svg>";
 }
@@ -167,7 +169,8 @@ std::string boundary_section(const Boundary& b, const std::vector<std::string>& 
   const Grid grid{b.probability.to_vector<double>(), static_cast<std::size_t>(b.probability.size(0)),
                   static_cast<std::size_t>(b.probability.size(1))};
   const auto count = static_cast<std::size_t>(b.labels.size()), step = (count + most_points - 1) / most_points;
-  std::string out = "<section><h2>Decision boundary</h2><figure class=\"boundary\">" + drawing(b, grid, std::max<std::size_t>(step, 1)) + legend(classes);
+  std::string out =
+      "<section><h2>Decision boundary</h2><figure class=\"boundary\">" + drawing(b, grid, std::max<std::size_t>(step, 1)) + legend(classes);
   if (step > 1) out += fmt::format("<figcaption>One of every {} of the {} samples is shown.</figcaption>", step, count);
   return out + "</figure></section>\n";
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "tools/report_parts.hpp"
@@ -38,11 +39,13 @@ std::optional<Summary> summary_of(const std::vector<double>& costs) {
   return s;
 }
 
+/// A little more than the costs span; from 0 where that is near.
 Axis cost_axis(double low, double high, int ticks) {
-  if (low > 0 && high / 100 > low) return logarithmic_axis(low / 1.15, std::min(high * 1.15, 1.7e308), ticks);
-  if (low >= 0 && low < high / 3) return linear_axis(0, std::min(high * 1.04, 1.7e308), ticks);
+  const auto finite = [](double v) { return std::clamp(v, std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max()); };
+  if (low > 0 && high / 100 > low) return logarithmic_axis(std::max(low / 1.15, 5e-324), finite(high * 1.15), ticks);
+  if (low >= 0 && low < high / 3) return linear_axis(0, finite(high * 1.04), ticks);
   const double room = (high / 2 - low / 2) * 0.08;
-  return linear_axis(low - room, high + room, ticks);
+  return linear_axis(finite(low - room), finite(high + room), ticks);
 }
 
 struct Frame {
@@ -99,12 +102,12 @@ std::string chart(const std::vector<double>& costs, std::int64_t first_iteration
   for (const double tick : y.ticks) longest = std::max(longest, y.label(tick).size());
   f.left = std::max(30.0, 14 + 7.2 * static_cast<double>(longest));
   const Axis x = whole_axis(first, last, f.width < 500 ? 4 : 8);
-  std::string out = fmt::format("<svg class=\"chart {}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Cost by iteration\">", name,
-                                f.width, f.height);
+  std::string out =
+      fmt::format("<svg class=\"chart {}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Cost by iteration\">", name, f.width, f.height);
   out += axes(f, x, y);
   out += fmt::format("<path class=\"curve\" d=\"{}\"/>", path(f, x, y, costs, first_iteration));
-  out += fmt::format("<circle class=\"last\" r=\"4\" cx=\"{}\" cy=\"{}\"/>", coordinate(f.x(x.fraction(first + static_cast<double>(s.last)))),
-                     coordinate(f.y(y.fraction(costs[s.last]))));
+  out += fmt::format("<circle class=\"last\" r=\"4\" cx=\"{}\" cy=\"{}\"/>",
+                     coordinate(f.x(x.fraction(first + static_cast<double>(s.last)))), coordinate(f.y(y.fraction(costs[s.last]))));
   return out + "</svg>";
 }
 

@@ -19,7 +19,7 @@ void remove_all(std::string& text, std::string_view open, std::string_view close
   std::string out;
   std::size_t from = 0;
   for (;;) {
-    const std::size_t begin = text.find(open, from), end = begin == text.npos ? begin : text.find(close, begin);
+    const std::size_t begin = text.find(open, from), end = begin == text.npos ? begin : text.find(close, begin + open.size());
     if (end == text.npos) break;
     out.append(text, from, begin - from);
     from = end + close.size();

@@ -40,7 +40,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .figures dt { color: var(--muted); font-size: .875rem; line-height: 1.3; }
 .figures dt::first-letter, .bars dt::first-letter { text-transform: uppercase; }
 .figures dd { margin: .2rem 0 0; font-size: 1.9rem; line-height: 1.15; font-weight: 600; letter-spacing: -.02em; overflow-wrap: anywhere; }
-.figures dd.long { font-size: 1.2rem; letter-spacing: -.01em; line-height: 1.35; }
+.figures dd.long { text-wrap: balance; font-size: 1.2rem; letter-spacing: -.01em; line-height: 1.35; }
 
 .axes line { stroke: var(--line); }
 .axes .base { stroke: var(--base); }
@@ -68,7 +68,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: 0; padding: 0 0 0 .2rem; list-style: none; font-size: .875rem; color: var(--muted); }
 .legend svg { display: inline-block; vertical-align: -.08em; overflow: visible; }
 .ramp { display: inline-block; width: 5.5rem; height: .7rem; vertical-align: -.05em; margin: 0 .25rem;
-  background: linear-gradient(to right, rgb(0 114 178 / .62), rgb(0 114 178 / 0) 50%, rgb(213 94 0 / 0) 50%, rgb(213 94 0 / .62));
+  background: linear-gradient(to right, rgb(0 114 178 / .52), rgb(0 114 178 / 0) 50%, rgb(213 94 0 / 0) 50%, rgb(213 94 0 / .52));
   outline: 1px solid var(--line); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 1.5rem 1.25rem; }
@@ -77,7 +77,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .pictures figcaption { margin-top: .45rem; line-height: 1.4; overflow-wrap: anywhere; }
 .pictures b { display: block; color: var(--ink); font-weight: 600; }
 
-.graph { overflow: auto; max-height: 52rem; padding: 1rem; border: 1px solid var(--line); border-radius: 6px; }
+.graph { overflow: auto; max-height: 72rem; padding: 1rem; border: 1px solid var(--line); border-radius: 6px; }
 .graph svg { margin: 0 auto; }
 .graph polygon[fill="white"] { fill: none; stroke: none; }
 .graph text { fill: var(--ink); font-family: var(--text); }
@@ -88,7 +88,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .graph .edge text { fill: var(--muted); }
 summary { cursor: pointer; margin-bottom: .8rem; }
 
-table { border-collapse: collapse; width: 100%; font-size: .875rem; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .875rem; }
 th, td { padding: .4rem 1rem .4rem 0; text-align: left; vertical-align: top; font-weight: 400; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 th { width: 40%; color: var(--muted); }
 td { font-family: var(--code); font-size: .8125rem; line-height: 1.65; }
@@ -99,8 +99,12 @@ td { font-family: var(--code); font-size: .8125rem; line-height: 1.65; }
   .figures { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1.2rem; }
   .figures dd { font-size: 1.5rem; }
   .pictures { grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: 1.1rem .9rem; }
+  .pictures figcaption { font-size: .8rem; }
 }
 @media (min-width: 56rem) {
+  .boundary { display: grid; grid-template-columns: 36rem 1fr; gap: 0 2.25rem; max-width: none; }
+  .boundary .legend { flex-direction: column; gap: .5rem; align-self: start; }
+  .boundary figcaption { grid-column: 1; }
   .columns { column-count: 2; column-gap: 3rem; }
   .columns tr { break-inside: avoid; }
 }
@@ -112,7 +116,7 @@ td { font-family: var(--code); font-size: .8125rem; line-height: 1.65; }
   section { margin-top: 2rem; }
   h2 { break-after: avoid; }
   svg, figure, table, .figures { break-inside: avoid; }
-  .boundary { max-width: 13cm; }
+  .boundary { display: block; max-width: 13cm; }
   .graph { max-height: none; overflow: visible; border: 0; padding: 0; }
   .graph svg { max-height: 23cm; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }

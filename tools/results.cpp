@@ -53,8 +53,8 @@ Boundary boundary(const Mlp& network, const Dataset& set) {
   std::vector<double> centres;
   for (std::int64_t row = 0; row < grid; ++row)
     for (std::int64_t column = 0; column < grid; ++column) {
-      centres.push_back(b.left + (b.right - b.left) * (static_cast<double>(column) + 0.5) / grid);
-      centres.push_back(b.top - (b.top - b.bottom) * (static_cast<double>(row) + 0.5) / grid);
+      centres.push_back(b.left + (b.right - b.left) * static_cast<double>(column) / (grid - 1));
+      centres.push_back(b.top - (b.top - b.bottom) * static_cast<double>(row) / (grid - 1));
     }
   const Tensor x(Array::of(centres, {grid * grid, 2}).cast(set.x.dtype()));
   b.probability = sigmoid(network(x)).value().reshape({grid, grid});

@@ -17,8 +17,7 @@ std::size_t character_length(std::string_view text) {
   const unsigned first = byte(0);
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef)
-    return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
+  if (first >= 0xe0 && first <= 0xef) return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
   if (first >= 0xf0 && first <= 0xf4)
     return follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) && follows(2) && follows(3) ? 4 : 0;
   return 0;
@@ -98,8 +97,9 @@ Axis with_step(double low, double high, double step) {
   const double first = std::ceil(low / step - 1e-9);
   for (int i = 0; i < 100; ++i) {  // by multiplication, so that no error adds up
     const double tick = (first + i) * step;
-    if (!(tick / 2 <= high / 2 + step * 1e-9)) break;
-    axis.ticks.push_back(tick == 0 ? 0 : tick);
+    const double fraction = axis.fraction(tick);
+    if (!(fraction <= 1 + 1e-6)) break;
+    if (fraction >= -1e-6) axis.ticks.push_back(tick == 0 ? 0 : tick);
   }
   return axis;
 }
@@ -135,7 +135,8 @@ Axis logarithmic_axis(double low, double high, int count) {
   const std::vector<double> factors = decades * 3 <= count + 1 ? std::vector<double>{1, 2, 5} : std::vector<double>{1};
   for (double power = std::floor(first / step) * step; power <= last; power += step)
     for (const double factor : factors)
-      if (const double tick = factor * std::pow(10, power); tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) axis.ticks.push_back(tick);
+      if (const double tick = factor * std::pow(10, power); tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9))
+        axis.ticks.push_back(tick);
   return axis;
 }
 

@@ -112,7 +112,9 @@ TEST_CASE("a number takes the dtype of the tensors that it meets", "[ops]") {
     CHECK(where(less(x, 1.5), 0, x).dtype() == dtype);
     CHECK((x * where(less(x, 1.5), 0.25, 1.0)).to_vector() == std::vector<double>{0.25, 2});  // chosen among numbers
     CHECK((x * where(less(x, 1.5), 0.25, 1.0)).dtype() == dtype);
-    CHECK(elementwise("scale", [](auto a, auto b) { return a * b; }, x, 3).dtype() == dtype);
+    CHECK(elementwise(
+              "scale", [](auto a, auto b) { return a * b; }, x, 3)
+              .dtype() == dtype);
   }
   CHECK((labels({1, 2}) + 1).dtype() == int64);
   CHECK(refusal<DtypeError>([] { labels({1, 2}) + 0.5; }) == "[add] 0.5 is no int64");
@@ -136,7 +138,7 @@ TEST_CASE("shapes of different ranks do not meet, but a scalar meets everything"
 TEST_CASE("different dtypes do not meet", "[ops]") {
   const Tensor f = ones({2}), d = ones({2}, float64), i = labels({1, 2});
   CHECK(refusal<DtypeError>([&] { f + d; }) == "[add] float32 meets float64: cast one of them");
-  CHECK(refusal<DtypeError>([&] { i * f; }) == "[mul] int64 meets float32: cast one of them");
+  CHECK(refusal<DtypeError>([&] { i* f; }) == "[mul] int64 meets float32: cast one of them");
   CHECK(refusal<DtypeError>([&] { where(f, f, f); }) == "[where] a condition is boolean, got float32");
   CHECK(refusal<DtypeError>([&] { exp(i); }) == "[exp] needs float32 or float64, got int64");
   CHECK(refusal<DtypeError>([&] { i / 2; }) == "[div] needs float32 or float64, got int64");

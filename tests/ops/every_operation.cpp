@@ -91,9 +91,7 @@ Tensor sliced(const Tensor& x) {
 }
 
 /// All rows as the first one, without a copy.
-Tensor expanded(const Tensor& x) {
-  return x.rank() == 0 || x.size(0) == 0 ? x : Tensor(x.value().slice(0, 0, 1).expand(x.shape()));
-}
+Tensor expanded(const Tensor& x) { return x.rank() == 0 || x.size(0) == 0 ? x : Tensor(x.value().slice(0, 0, 1).expand(x.shape())); }
 
 template <class F> Tensors each(const Tensors& inputs, F f) {
   Tensors out;

@@ -125,10 +125,12 @@ TEST_CASE("losses never broadcast, and say so with the user's line", "[ops]") {
 
 TEST_CASE("losses refuse values that are no probabilities, and name the element", "[ops]") {
   const Tensor y = column({0, 1}, float32);
-  CHECK(refusal<ValueError>([&] { binary_cross_entropy(column({0.5, 1.5}, float32), y); }) ==
-        "[binary_cross_entropy] probability 1.5 at element 1 is outside [0, 1]");
-  CHECK(refusal<ValueError>([&] { binary_cross_entropy(column({-0.25, 0.5}, float32), y); }) ==
-        "[binary_cross_entropy] probability -0.25 at element 0 is outside [0, 1]");
+  CHECK(refusal<ValueError>([&] {
+          binary_cross_entropy(column({0.5, 1.5}, float32), y);
+        }) == "[binary_cross_entropy] probability 1.5 at element 1 is outside [0, 1]");
+  CHECK(refusal<ValueError>([&] {
+          binary_cross_entropy(column({-0.25, 0.5}, float32), y);
+        }) == "[binary_cross_entropy] probability -0.25 at element 0 is outside [0, 1]");
   CHECK(refusal<ValueError>([&] { binary_cross_entropy(y, y * 2); }) == "[binary_cross_entropy] target 2 at element 1 is outside [0, 1]");
   CHECK(refusal<ValueError>([&] { binary_cross_entropy_with_logits(y, y - 0.5); }) ==
         "[binary_cross_entropy_with_logits] target -0.5 at element 0 is outside [0, 1]");
@@ -138,7 +140,8 @@ TEST_CASE("losses refuse values that are no probabilities, and name the element"
 TEST_CASE("losses refuse the wrong dtypes, with operation and line", "[ops]") {
   const Tensor a = full({2, 1}, 0.5), whole = tensor({0, 1}, {2, 1}, int64), wide = full({2, 1}, 0.5, float64);
   CHECK(refusal<DtypeError>([&] { binary_cross_entropy(a, whole); }) == "[binary_cross_entropy] targets are float32 or float64, not int64");
-  CHECK(refusal<DtypeError>([&] { binary_cross_entropy(whole, a); }) == "[binary_cross_entropy] predictions are float32 or float64, not int64");
+  CHECK(refusal<DtypeError>([&] { binary_cross_entropy(whole, a); }) ==
+        "[binary_cross_entropy] predictions are float32 or float64, not int64");
   CHECK(refusal<DtypeError>([&] { binary_cross_entropy(a, wide); }) == "[binary_cross_entropy] float32 meets float64: cast one of them");
   CHECK(refusal<DtypeError>([&] { binary_cross_entropy_with_logits(a, less(a, 1)); }) ==
         "[binary_cross_entropy_with_logits] targets are float32 or float64, not boolean");

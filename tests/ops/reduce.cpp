@@ -113,8 +113,9 @@ TEST_CASE("products refuse what does not fit", "[ops]") {
   CHECK(refusal<ShapeError>([&] { matmul(ones({2, 2, 3}), ones({3, 3, 2})); }).starts_with("[matmul] shapes do not broadcast"));
   CHECK(refusal<DtypeError>([&] { matmul(a, ones({3, 2}, float64)); }) == "[matmul] float32 meets float64: cast one of them");
   CHECK(refusal<DtypeError>([&] { matmul(cast(a, int64), cast(a.t(), int64)); }) == "[matmul] needs float32 or float64, got int64");
-  CHECK(refusal<ShapeError>([&] { linear(a, ones({4, 2}), ones({4})); }) ==
-        "[linear] x (2, 3), W (4, 2) and b (4) are not (m, n_in), (n_out, n_in) and (n_out)");
+  CHECK(refusal<ShapeError>([&] {
+          linear(a, ones({4, 2}), ones({4}));
+        }) == "[linear] x (2, 3), W (4, 2) and b (4) are not (m, n_in), (n_out, n_in) and (n_out)");
   CHECK(refusal<DtypeError>([&] { linear(a, ones({4, 3}), ones({4}, float64)); }) == "[linear] float32 meets float64: cast one of them");
 }
 

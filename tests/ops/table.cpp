@@ -87,25 +87,44 @@ void add_elementwise(std::vector<Operation>& rows) {
   rows.push_back(one("log1p", log1p, real({3, 4}, -0.5, 2), {{inf, nan}}));
   rows.push_back(one("sin", sin, real({3, 4}), {{nan, nan}}));
   rows.push_back(one("cos", cos, real({3, 4}), {{nan, nan}}));
-  rows.push_back(one(
-      "elementwise", [](In z) { return elementwise("swish", [](auto z) { return z / (1 + exp(-z)); }, z); }, real({3, 4}), {{inf, nan}}));
-  rows.push_back(one(
-      "elementwise clamp", [](In z) { return elementwise("clamped", [](auto z) { return clamp(z * z * z, -0.4, 0.6); }, z); },
-      apart({3, 4}), {{0.6, -0.4}}));
-  rows.push_back(one(
-      "elementwise where", [](In z) { return elementwise("elu", [](auto z) { return where(less(z, 0), exp(z) - 1, z); }, z); },
-      apart({3, 4}), {{inf, -1}}));
+  rows.push_back(one("elementwise",
+                     [](In z) {
+                       return elementwise(
+                           "swish", [](auto z) { return z / (1 + exp(-z)); }, z);
+                     },
+                     real({3, 4}), {{inf, nan}}));
+  rows.push_back(one("elementwise clamp",
+                     [](In z) {
+                       return elementwise(
+                           "clamped", [](auto z) { return clamp(z * z * z, -0.4, 0.6); }, z);
+                     },
+                     apart({3, 4}), {{0.6, -0.4}}));
+  rows.push_back(one("elementwise where",
+                     [](In z) {
+                       return elementwise(
+                           "elu", [](auto z) { return where(less(z, 0), exp(z) - 1, z); }, z);
+                     },
+                     apart({3, 4}), {{inf, -1}}));
   rows.push_back(one(
       "elementwise functions",
       [](In z) {
-        return elementwise("mixed", [](auto z) { return sqrt(abs(z)) + tanh(z) * log1p(exp(sin(z))) - pow(abs(z), 1.5) / cos(z / 4); }, z);
+        return elementwise(
+            "mixed", [](auto z) { return sqrt(abs(z)) + tanh(z) * log1p(exp(sin(z))) - pow(abs(z), 1.5) / cos(z / 4); }, z);
       },
       apart({3, 4}), std::nullopt));
   rows.push_back(two(
-      "elementwise max and min", [](In a, In b) { return elementwise("spread", [](auto a, auto b) { return max(a, b) - min(a, b * b); }, a, b); },
+      "elementwise max and min",
+      [](In a, In b) {
+        return elementwise(
+            "spread", [](auto a, auto b) { return max(a, b) - min(a, b * b); }, a, b);
+      },
       apart({3, 4}), real({1, 4})));
   rows.push_back({.name = "elementwise of three",
-                  .call = [](const Tensors& x) { return elementwise("fma", [](auto a, auto b, auto c) { return a * b + c / b; }, x[0], x[1], x[2]); },
+                  .call =
+                      [](const Tensors& x) {
+                        return elementwise(
+                            "fma", [](auto a, auto b, auto c) { return a * b + c / b; }, x[0], x[1], x[2]);
+                      },
                   .inputs = {real({3, 4}), real({3, 1}, 0.5, 2), real({})},
                   .empty = {{{{0, 4}, {0, 1}, {}}, Shape{0, 4}}}});
   rows.push_back({.name = "dropout",
@@ -128,7 +147,10 @@ void add_shapes(std::vector<Operation>& rows) {
                   .empty = {{{{0, 3}}, Shape{3, 0}}},
                   .refused = {{{3}}, {{}}}});
   rows.push_back({.name = "reshape",
-                  .call = [](const Tensors& x) { return reshape(x[0], {6, -1}); },
+                  .call =
+                      [](const Tensors& x) {
+                        return reshape(x[0], {6, -1});
+                      },
                   .inputs = {real({3, 4})},
                   .empty = {{{{3, 0}}, Shape{6, 0}}},
                   .refused = {{{3, 3}}, {{}}}});
@@ -138,17 +160,26 @@ void add_shapes(std::vector<Operation>& rows) {
                   .empty = {{{{0, 3, 4}}, Shape{0, 12}}, {{{2, 0, 4}}, Shape{2, 0}}, {{{0}}, Shape{0, 1}}},
                   .refused = {{{}}}});
   rows.push_back({.name = "expand",
-                  .call = [](const Tensors& x) { return expand(x[0], {3, 4}); },
+                  .call =
+                      [](const Tensors& x) {
+                        return expand(x[0], {3, 4});
+                      },
                   .inputs = {real({3, 1})},
                   .empty = {},
                   .refused = {{{3}}, {{2, 4}}, {{0, 4}}}});
   rows.push_back({.name = "expand of a scalar",
-                  .call = [](const Tensors& x) { return expand(x[0], {0, 4}); },
+                  .call =
+                      [](const Tensors& x) {
+                        return expand(x[0], {0, 4});
+                      },
                   .inputs = {real({})},
                   .empty = {{{{}}, Shape{0, 4}}, {{{1, 1}}, Shape{0, 4}}},
                   .passes_nan = false});
   rows.push_back({.name = "sum_to",
-                  .call = [](const Tensors& x) { return sum_to(x[0], {3, 1}); },
+                  .call =
+                      [](const Tensors& x) {
+                        return sum_to(x[0], {3, 1});
+                      },
                   .inputs = {real({3, 4})},
                   .empty = {{{{3, 0}}, Shape{3, 1}}},
                   .refused = {{{3}}, {{2, 4}}, {{3, 4, 1}}}});
@@ -156,19 +187,27 @@ void add_shapes(std::vector<Operation>& rows) {
 
 /// A reduction of (2, 3, 4) over axes, and what it makes of empty inputs.
 Operation reduction(std::string name, std::function<Tensor(In)> f, std::vector<Empty> empty) {
-  return {.name = std::move(name), .call = [f](const Tensors& x) { return f(x[0]); }, .inputs = {apart({2, 3, 4})}, .empty = std::move(empty)};
+  return {
+      .name = std::move(name), .call = [f](const Tensors& x) { return f(x[0]); }, .inputs = {apart({2, 3, 4})}, .empty = std::move(empty)};
 }
 
 void add_reductions(std::vector<Operation>& rows) {
   const std::vector<Empty> to_scalar{{{{0, 4}}, Shape{}}, {{{0}}, Shape{}}};
-  rows.push_back(reduction("sum", [](In x) { return sum(x); }, to_scalar));
+  rows.push_back(reduction(
+      "sum", [](In x) { return sum(x); }, to_scalar));
   rows.push_back(reduction("sum along an axis", [](In x) { return sum(x, 1); }, {{{{2, 0, 4}}, Shape{2, 4}}, {{{0, 3}}, Shape{0}}}));
   rows.push_back(reduction("sum along two axes", [](In x) { return sum(x, {0, -1}, true); }, {{{{0, 3, 4}}, Shape{1, 3, 1}}}));
-  rows.push_back(reduction("mean", [](In x) { return mean(x); }, to_scalar));
-  rows.push_back(reduction("mean along an axis", [](In x) { return mean(x, -1, true); }, {{{{2, 0}}, Shape{2, 1}}, {{{0, 4}}, Shape{0, 1}}}));
+  rows.push_back(reduction(
+      "mean", [](In x) { return mean(x); }, to_scalar));
+  rows.push_back(
+      reduction("mean along an axis", [](In x) { return mean(x, -1, true); }, {{{{2, 0}}, Shape{2, 1}}, {{{0, 4}}, Shape{0, 1}}}));
   rows.push_back(reduction("max", [](In x) { return max(x); }, {{{{0, 4}}, std::nullopt}, {{{0}}, std::nullopt}}));
   rows.push_back(reduction("max along an axis", [](In x) { return max(x, 1); }, {{{{2, 0, 4}}, std::nullopt}, {{{0, 3}}, Shape{0}}}));
-  rows.push_back(reduction("max along two axes", [](In x) { return max(x, {0, 2}, true); }, {{{{0, 3, 4}}, std::nullopt}, {{{2, 0, 4}}, Shape{1, 0, 1}}}));
+  rows.push_back(reduction("max along two axes",
+                           [](In x) {
+                             return max(x, {0, 2}, true);
+                           },
+                           {{{{0, 3, 4}}, std::nullopt}, {{{2, 0, 4}}, Shape{1, 0, 1}}}));
   rows.push_back(reduction("argmax", [](In x) { return argmax(x, 1); }, {{{{2, 0}}, std::nullopt}, {{{0, 3}}, Shape{0}}}));
   rows.back().constant = true;
   rows.back().passes_nan = false;
@@ -193,18 +232,16 @@ void add_products(std::vector<Operation>& rows) {
                   .inputs = {real({3, 4}), real({4, 2})},
                   .empty = {{{{0, 4}, {4, 2}}, Shape{0, 2}}, {{{3, 0}, {0, 2}}, Shape{3, 2}}, {{{3, 4}, {4, 0}}, Shape{3, 0}}},
                   .refused = {{{3, 4}, {3, 4}}, {{4}, {4, 2}}, {{3, 4}, {4}}, {{1, 3, 4}, {4, 2}}, {{2, 3, 4}, {3, 4, 2}}, {{}, {}}}});
-  rows.push_back({.name = "matmul of batches",
-                  .call = product,
-                  .inputs = {real({2, 1, 3, 4}), real({3, 4, 2})},
-                  .empty = {},
-                  .refused = {}});
+  rows.push_back(
+      {.name = "matmul of batches", .call = product, .inputs = {real({2, 1, 3, 4}), real({3, 4, 2})}, .empty = {}, .refused = {}});
   rows.back().inputs[1].shape = {1, 3, 4, 2};
   rows.back().empty = {{{{0, 1, 3, 4}, {1, 3, 4, 2}}, Shape{0, 3, 3, 2}}, {{{2, 1, 3, 0}, {1, 3, 0, 2}}, Shape{2, 3, 3, 2}}};
-  rows.push_back({.name = "linear",
-                  .call = [](const Tensors& x) { return linear(x[0], x[1], x[2]); },
-                  .inputs = {real({3, 4}), real({2, 4}), real({2})},
-                  .empty = {{{{0, 4}, {2, 4}, {2}}, Shape{0, 2}}, {{{3, 0}, {2, 0}, {2}}, Shape{3, 2}}, {{{3, 4}, {0, 4}, {0}}, Shape{3, 0}}},
-                  .refused = {{{3, 4}, {2, 3}, {2}}, {{3, 4}, {2, 4}, {3}}, {{3, 4}, {2, 4}, {1, 2}}, {{4}, {2, 4}, {2}}}});
+  rows.push_back(
+      {.name = "linear",
+       .call = [](const Tensors& x) { return linear(x[0], x[1], x[2]); },
+       .inputs = {real({3, 4}), real({2, 4}), real({2})},
+       .empty = {{{{0, 4}, {2, 4}, {2}}, Shape{0, 2}}, {{{3, 0}, {2, 0}, {2}}, Shape{3, 2}}, {{{3, 4}, {0, 4}, {0}}, Shape{3, 0}}},
+       .refused = {{{3, 4}, {2, 3}, {2}}, {{3, 4}, {2, 4}, {3}}, {{3, 4}, {2, 4}, {1, 2}}, {{4}, {2, 4}, {2}}}});
 }
 
 using Loss = Tensor (*)(In, In, Reduction);
@@ -234,8 +271,8 @@ void add_losses(std::vector<Operation>& rows) {
   add_loss(rows, "binary_cross_entropy_with_logits", binary_cross_entropy_with_logits, apart({3, 4}), real({3, 4}, 0.1, 0.9));
   add_loss(rows, "mean_squared", mean_squared, real({3, 4}), real({3, 4}));
   const std::tuple<std::string, Reduction, Empty> reductions[] = {{"cross_entropy", Reduction::mean, {{{0, 4}, {0}}, std::nullopt}},
-                                                                 {"cross_entropy as a sum", Reduction::sum, {{{0, 4}, {0}}, Shape{}}},
-                                                                 {"cross_entropy of each", Reduction::none, {{{0, 4}, {0}}, Shape{0}}}};
+                                                                  {"cross_entropy as a sum", Reduction::sum, {{{0, 4}, {0}}, Shape{}}},
+                                                                  {"cross_entropy of each", Reduction::none, {{{0, 4}, {0}}, Shape{0}}}};
   for (const auto& [name, reduction, empty] : reductions)
     rows.push_back({.name = name,
                     .call = [reduction = reduction](const Tensors& x) { return cross_entropy(x[0], x[1], reduction); },

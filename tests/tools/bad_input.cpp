@@ -63,8 +63,8 @@ TEST_CASE("options that make no sense are refused by name", "[tools]") {
 }
 
 TEST_CASE("more units than memory has room for are refused", "[tools]") {
-  check_train_refused({"--layers", "1000000000,1000000000,1"}, {""});
-  check_train_refused({"--layers", "1000000000,1000,1"}, {""});
+  check_train_refused({"--layers", "1000000000,1000000000,1"}, {"--layers", "GB"});
+  check_train_refused({"--layers", "1000000000,1000,1"}, {"--layers", "GB"});
 }
 
 TEST_CASE("files that are missing, foreign, truncated or do not fit are refused by name", "[tools]") {

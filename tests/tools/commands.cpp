@@ -98,7 +98,7 @@ TEST_CASE("an interrupted training saves what there is and says so", "[tools]") 
 
 TEST_CASE("a training that diverges stops and says so", "[tools]") {
   const TempDir folder;
-  const Outcome outcome = run_dz({"train", "--data", "blobs", "--learning-rate", "1e30", "--out", (folder / "out").string()});
+  const Outcome outcome = run_dz({"train", "--data", "flower", "--learning-rate", "1e38", "--out", (folder / "out").string()});
   INFO(outcome.out << outcome.error);
   CHECK(outcome.status == 1);
   CHECK(contains(outcome.out, "finite"));

@@ -106,14 +106,46 @@ TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
   }
 }
 
-TEST_CASE("in float32 dz ends within 1 % of NumPy's cost and one picture of its accuracies", "[tools][reference]") {
+// The deep network's descent passes a burst of instability about iteration 270, which multiplies any difference by some ten million: what
+// float32 rounds away (6e-8) decides how it comes out, and final costs lie between 0.067 and 0.099, NumPy's own float32 among them
+// (0.085; float64: 0.088). The case after this one shows it. So the deep network is held to the curve up to there, and to a band at the end.
+TEST_CASE("in float32 dz follows NumPy's curves as far as float32 goes", "[tools][reference]") {
   if (!test_data()) DZ_SKIP("no shared test data");
   for (const Network& n : networks) {
     INFO(n.name);
+    const bool deep = std::string_view(n.name) == "deep";
     const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
+    const std::vector<double> costs = reference.at("costs").to_vector<double>();
     const Result result = run(n, "f32", *test_data());
-    CHECK(result.costs.back() == Approx(reference.at("costs").to_vector<double>().back()).epsilon(0.01));
-    CHECK(std::abs(result.train_accuracy - reference.at("train_accuracy").item()) <= 1.0 / 209 + 1e-12);
-    CHECK(std::abs(result.test_accuracy - reference.at("test_accuracy").item()) <= 1.0 / 50 + 1e-12);
+    REQUIRE(result.costs.size() == costs.size());
+    for (std::size_t i = 0; i < (deep ? 250 : costs.size()); ++i) CHECK(result.costs[i] == Approx(costs[i]).epsilon(1e-4));
+    CHECK(result.costs.back() == Approx(costs.back()).epsilon(deep ? 0.3 : 0.01));
+    const double pictures = deep ? 3 : 1;
+    CHECK(std::abs(result.train_accuracy - reference.at("train_accuracy").item()) <= pictures / 209 + 1e-12);
+    CHECK(std::abs(result.test_accuracy - reference.at("test_accuracy").item()) <= pictures / 50 + 1e-12);
   }
+}
+
+TEST_CASE("rounding the deep network's parameters alone leads away from the float64 curve", "[tools][reference][long][.]") {
+  if (!test_data()) DZ_SKIP("no shared test data");
+  const Network& n = networks[2];
+  const std::vector<double> costs = read_npz(*test_data() / "reference/deep.npz").at("costs").to_vector<double>();
+  std::vector<const char*> words = {"dz"};
+  const std::vector<std::string> typed = options_of(n, "f64", *test_data());
+  for (const std::string& word : typed) words.push_back(word.c_str());
+  const tool::Options options = tool::read_options(words);
+  const tool::Problem problem = tool::make_problem(options);
+  Mlp network = tool::make_network(options, problem.train.x.size(1));
+  const GradientDescent descent{.learning_rate = options.learning_rate};
+  double apart = 0;
+  for (std::size_t i = 0; i < 600; ++i) {
+    const Tensor J = tool::cost(network, problem.train.x, problem.train.y, 0);
+    const double difference = std::abs(J.item() / costs[i] - 1);
+    if (i < 250) CHECK(difference < 1e-6);
+    apart = std::max(apart, difference);
+    backward(J);
+    descent.step(network);
+    for (const auto& [name, p] : parameters(network)) p->assign(Tensor(p->value().cast(float32)));
+  }
+  CHECK(apart > 0.01);
 }
