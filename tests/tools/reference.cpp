@@ -27,6 +27,14 @@ std::vector<std::string> options_of(const Network& n, const std::string& dtype, 
           (shared / "reference" / (std::string(n.name) + ".npz")).string(), "--dtype", dtype};
 }
 
+/// The same in float64, as the command reads them.
+tool::Options read_options(const Network& n, const std::filesystem::path& shared) {
+  const std::vector<std::string> typed = options_of(n, "f64", shared);
+  std::vector<const char*> words = {"dz"};
+  for (const std::string& word : typed) words.push_back(word.c_str());
+  return tool::read_options(words);
+}
+
 struct Result {
   std::vector<double> costs;
   double train_accuracy, test_accuracy;
@@ -86,10 +94,7 @@ TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
   if (!test_data()) DZ_SKIP("no shared test data");
   for (const Network& n : networks) {
     const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
-    std::vector<const char*> words = {"dz"};
-    const std::vector<std::string> typed = options_of(n, "f64", *test_data());
-    for (const std::string& word : typed) words.push_back(word.c_str());
-    const tool::Options options = tool::read_options(words);
+    const tool::Options options = read_options(n, *test_data());
     const tool::Problem problem = tool::make_problem(options);
     Mlp network = tool::make_network(options, problem.train.x.size(1));
     backward(tool::cost(network, problem.train.x, problem.train.y, 0));
@@ -130,10 +135,7 @@ TEST_CASE("rounding the deep network's parameters alone leads away from the floa
   if (!test_data()) DZ_SKIP("no shared test data");
   const Network& n = networks[2];
   const std::vector<double> costs = read_npz(*test_data() / "reference/deep.npz").at("costs").to_vector<double>();
-  std::vector<const char*> words = {"dz"};
-  const std::vector<std::string> typed = options_of(n, "f64", *test_data());
-  for (const std::string& word : typed) words.push_back(word.c_str());
-  const tool::Options options = tool::read_options(words);
+  const tool::Options options = read_options(n, *test_data());
   const tool::Problem problem = tool::make_problem(options);
   Mlp network = tool::make_network(options, problem.train.x.size(1));
   const GradientDescent descent{.learning_rate = options.learning_rate};
