@@ -12,10 +12,14 @@
 #include <dz/models/parameters.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
+#include <dz/ops/control.hpp>
 #include <dz/ops/creation.hpp>
 #include <dz/ops/dropout.hpp>
+#include <dz/ops/einsum.hpp>
 #include <dz/ops/elementwise.hpp>
+#include <dz/ops/linear_algebra.hpp>
 #include <dz/ops/loss.hpp>
+#include <dz/ops/math.hpp>
 #include <dz/ops/matrix.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/ops/shape.hpp>

@@ -13,15 +13,15 @@ Tensor swish(In z) {
 }
 
 // A loop of one's own, and the derivative written with operations, so that it can be differentiated again.
-Array softplus_loop(const Array& z) {
+Array smooth_relu_loop(const Array& z) {
   const Array in = z.contiguous(), out = Array::make(z.shape(), z.dtype());
   visit_floating(z.dtype(), [&]<class T>(std::type_identity<T>) {
     for (std::int64_t i = 0; i < in.size(); ++i) out.writable<T>()[i] = std::log1p(std::exp(in.data<T>()[i]));
   });
   return out;
 }
-Tensor softplus(In z) {
-  return record("softplus", softplus_loop, wrt(z, [z](const Tensor& dy) { return dy * sigmoid(z); }));
+Tensor smooth_relu(In z) {
+  return record("smooth_relu", smooth_relu_loop, wrt(z, [z](const Tensor& dy) { return dy * sigmoid(z); }));
 }
 
 // A composition needs nothing but its formula; the CallSite makes errors name the caller's line.
@@ -33,7 +33,7 @@ Tensor standardise(In x) {
 
 int main() {
   const Tensor x = normal({4, 3});
-  const auto a = gradcheck(swish, x).order(2), b = gradcheck(softplus, x).order(2), c = gradcheck(standardise, x);
+  const auto a = gradcheck(swish, x).order(2), b = gradcheck(smooth_relu, x).order(2), c = gradcheck(standardise, x);
   for (const auto& check : {a, b, c}) std::printf("%s\n", to_string(check).c_str());
   return a && b && c ? 0 : 1;
 }

@@ -13,7 +13,7 @@ class Node;
 namespace detail {
 /// All of a thread's state for the graph in one place: one thread-local address to compute.
 struct ThreadState {
-  bool recording = true, training = false, checking = false;
+  bool recording = true, training = false, checking = false, watching = false;
   bool draining = false;
   At call;                    // the outermost dz call, where one is open
   std::uint64_t created = 0;  // number of the thread's newest node
@@ -43,6 +43,9 @@ inline detail::FlagGuard with_grad() { return {detail::thread_state.recording, t
 inline detail::FlagGuard training(bool on = true) { return {detail::thread_state.training, on}; }
 /// Until the guard goes, nodes keep their forward and inputs, so that check_graph can examine each by itself.
 inline detail::FlagGuard checked() { return {detail::thread_state.checking, true}; }
+/// Until the guard goes, the first operation of this thread that gives a NaN or an infinity, forward or in the reverse pass, throws
+/// ValueError with its name, the element and the user's line.
+inline detail::FlagGuard detect_anomalies() { return {detail::thread_state.watching, true}; }
 
 inline bool is_recording() { return detail::thread_state.recording; }
 inline bool is_training() { return detail::thread_state.training; }

@@ -169,10 +169,19 @@ template <class D> class RecordedAll final : public Node {
   std::vector<Array> outputs_;
 };
 
+/// Throws ValueError where an element is a NaN or infinite; `what` says of whom.
+void require_finite(const Array& a, const std::string& what);
+inline void require_finite(const std::vector<Array>& many, const std::string& what) {
+  for (const Array& a : many) require_finite(a, what);
+}
+
 /// Runs a forward; an error in it gets the operation's name and the user's line.
 template <class F> auto run_forward(const char* name, At at, F&& forward) {
   try {
-    return forward();
+    auto value = forward();
+    if constexpr (std::is_same_v<decltype(value), Array> || std::is_same_v<decltype(value), std::vector<Array>>)
+      if (thread_state.watching) [[unlikely]] require_finite(value, "its result");
+    return value;
   } catch (Error& e) {
     e.locate(name, at);
     throw;
@@ -195,6 +204,12 @@ template <class F, class... D> Tensor record(const char* name, F forward, Wrt<D>
     node->set_replay(detail::keep(std::move(again), {w.input.value()...}));
   }
   return y;
+}
+
+/// An operation whose result is a constant to the graph (an index, a comparison): it has a name and a line for its errors, and no
+/// derivative.
+template <class F, class... X> Tensor constant(const char* name, F forward, const In& first, const X&... rest) {
+  return Tensor(detail::run_forward(name, detail::call_site(first.at()), [&] { return forward(first.value(), rest.value()...); }));
 }
 
 namespace detail {
@@ -224,7 +239,7 @@ template <class F, class D> std::vector<Tensor> record_all(const char* name, F f
 
 /// forward(a, b, …) from forward(span), for a fixed number of inputs.
 template <class F> auto spread(F forward, std::size_t count) {
-  return [forward, count](std::span<const Array> in) -> std::vector<Array> {
+  return [forward, count [[maybe_unused]]](std::span<const Array> in) -> std::vector<Array> {
     auto call = [&]<std::size_t... I>(std::index_sequence<I...>) -> std::vector<Array> {
       if constexpr (requires { forward(in[I]...); }) return {forward(in[I]...)};
       else throw GraphError("its forward does not take " + std::to_string(in.size()) + " arrays");

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <unordered_map>
 
 #include <dz/graph/basic.hpp>
 #include <dz/graph/mode.hpp>
 #include <dz/graph/node.hpp>
+#include <dz/graph/record.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/widen.hpp>
 
@@ -193,8 +196,18 @@ class Pass {
     const OutputKind& kind = to.node()->output(to.output());
     if (!g) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());
     if (!kind.fits(g.value())) g = fit(n, i, kind, std::move(g));
+    if (detail::thread_state.watching) [[unlikely]] watch(n, i, g);
     Tensor& c = slots_[find(to.node()) + to.output()].cotangent;
     c = c ? sum(std::move(c), g) : std::move(g);
+  }
+
+  static void watch(const Node& n, std::size_t i, const Tensor& g) {
+    try {
+      detail::require_finite(g.value(), fmt::format("its gradient by input {}", i));
+    } catch (Error& e) {
+      e.locate(n.name(), n.at());
+      throw;
+    }
   }
 
   /// Undoes a broadcast; refuses any other difference.
@@ -319,6 +332,13 @@ std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& c
     dx[i] = Tensor(kernels::sum_to(dx[i].value(), edges[i].node()->output(edges[i].output()).shape()));
   }
   return dx;
+}
+
+void require_finite(const Array& a, const std::string& what) {
+  if (!is_floating(a.dtype())) return;
+  const std::vector<double> x = a.to_vector<double>();
+  const auto bad = std::ranges::find_if(x, [](double v) { return !std::isfinite(v); });
+  if (bad != x.end()) throw ValueError(fmt::format("{} is {} at element {} of {}", what, *bad, bad - x.begin(), to_string(a.shape())));
 }
 
 void refuse_second_order(const char* name, At at) {

@@ -6,10 +6,12 @@
 #include <dz/ops/reduce.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
+#include <numbers>
+
 namespace dz {
 
 Tensor sigmoid(In z) {
-  return record("sigmoid", [](const Array& v) { return kernels::map([](auto z) { return 1 / (1 + exp(-z)); }, v); },
+  return record("sigmoid", [](const Array& v) { return kernels::map([](auto z) { return sigmoid(z); }, v); },
                 wrt(z, [](const Tensor& da, const Tensor& a) {
                   return elementwise("sigmoid_gradient", [](auto da, auto a) { return da * a * (1 - a); }, da, a);
                 }));
@@ -28,6 +30,51 @@ Tensor relu(In z) {
 
 Tensor leaky_relu(In z, double slope) {
   return elementwise("leaky_relu", [slope](auto z) { return where(less(0, z), z, slope * z); }, z);
+}
+
+Tensor prelu(In z, In slope) {
+  return elementwise("prelu", [](auto z, auto slope) { return where(less(0, z), z, slope * z); }, z, slope);
+}
+
+Tensor elu(In z, double alpha) {  // the bound keeps e^z finite where it is not chosen, and lies beyond the kink
+  return elementwise("elu", [alpha](auto z) { return where(less(0, z), z, alpha * expm1(min(z, 1))); }, z);
+}
+
+Tensor selu(In z) {
+  auto f = [scale = 1.0507009873554805, alpha = 1.6732632423543772](auto z) { return scale * where(less(0, z), z, alpha * expm1(min(z, 1))); };
+  return elementwise("selu", f, z);
+}
+
+Tensor gelu(In z) {
+  return elementwise("gelu", [](auto z) { return 0.5 * z * (1 + erf(z * std::numbers::sqrt2 / 2)); }, z);
+}
+
+Tensor gelu_tanh(In z) {
+  return elementwise("gelu_tanh", [](auto z) { return 0.5 * z * (1 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z))); }, z);
+}
+
+Tensor silu(In z) {
+  return elementwise("silu", [](auto z) { return z * sigmoid(z); }, z);
+}
+
+Tensor log_sigmoid(In z) {
+  return elementwise("log_sigmoid", [](auto z) { return -softplus(-z); }, z);
+}
+
+Tensor softplus(In z) {
+  return elementwise("softplus", [](auto z) { return softplus(z); }, z);
+}
+
+Tensor softsign(In z) {
+  return elementwise("softsign", [](auto z) { return z / (1 + abs(z)); }, z);
+}
+
+Tensor mish(In z) {
+  return elementwise("mish", [](auto z) { return z * tanh(softplus(z)); }, z);
+}
+
+Tensor hardtanh(In z, double low, double high) {
+  return elementwise("hardtanh", [low, high](auto z) { return clamp(z, low, high); }, z);
 }
 
 Tensor softmax(In z, int axis) {

@@ -1,6 +1,6 @@
 #include <dz/ops/arithmetic.hpp>
 
-#include <dz/graph/record.hpp>
+#include <dz/ops/elementwise.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
 namespace dz {
@@ -41,6 +41,16 @@ Tensor sqrt(In x) {
   return record("sqrt", kernels::sqrt, wrt(x, [](const Tensor& dy, const Tensor& y) { return dy / (2 * y); }));
 }
 
+Tensor rsqrt(In x) {
+  return record("rsqrt", [](const Array& v) { return kernels::map([](auto x) { return 1 / sqrt(x); }, v); },
+                wrt(x, [](const Tensor& dy, const Tensor& y) { return dy * -0.5 * y * y * y; }));
+}
+
+Tensor reciprocal(In x) {
+  return record("reciprocal", [](const Array& v) { return kernels::map([](auto x) { return 1 / x; }, v); },
+                wrt(x, [](const Tensor& dy, const Tensor& y) { return -dy * y * y; }));
+}
+
 Tensor abs(In x) {
   return record("abs", kernels::abs, wrt(x, [x](const Tensor& dy) { return dy * sign(x); }));
 }
@@ -53,26 +63,39 @@ Tensor log(In x) {
   return record("log", kernels::log, wrt(x, [x](const Tensor& dy) { return dy / x; }));
 }
 
+Tensor maximum(In a, In b) {
+  return elementwise("maximum", [](auto a, auto b) { return max(a, b); }, a, b);
+}
+
+Tensor minimum(In a, In b) {
+  return elementwise("minimum", [](auto a, auto b) { return min(a, b); }, a, b);
+}
+
+Tensor clamp(In x, In low, In high) {
+  return elementwise("clamp", [](auto x, auto low, auto high) { return min(max(x, low), high); }, x, low, high);
+}
+
+Tensor lerp(In a, In b, In t) {
+  return elementwise("lerp", [](auto a, auto b, auto t) { return a + t * (b - a); }, a, b, t);
+}
+
 Tensor cast(In x, Dtype dtype) {
   auto convert = [dtype](const Array& v) { return v.cast(dtype); };
   if (!is_floating(dtype)) return Tensor(detail::run_forward("cast", detail::call_site(x.at()), [&] { return convert(x.value()); }));
   return record("cast", convert, wrt(x, [from = x.dtype()](const Tensor& dy) { return cast(dy, from); }));
 }
 
-namespace {
-
-/// An operation whose result is a constant to the graph.
-template <class F, class... X> Tensor constant(const char* name, F forward, const In& first, const X&... rest) {
-  return Tensor(detail::run_forward(name, detail::call_site(first.at()), [&] { return forward(first.value(), rest.value()...); }));
-}
-
-}  // namespace
-
 Tensor sign(In x) { return constant("sign", kernels::sign, x); }
 Tensor less(In a, In b) { return constant("less", kernels::less, a, b); }
 Tensor less_equal(In a, In b) { return constant("less_equal", kernels::less_equal, a, b); }
 Tensor greater(In a, In b) { return constant("greater", kernels::less, b, a); }
+Tensor greater_equal(In a, In b) { return constant("greater_equal", kernels::less_equal, b, a); }
 Tensor equal(In a, In b) { return constant("equal", kernels::equal, a, b); }
+Tensor not_equal(In a, In b) { return constant("not_equal", kernels::not_equal, a, b); }
+Tensor logical_and(In a, In b) { return constant("logical_and", kernels::logical_and, a, b); }
+Tensor logical_or(In a, In b) { return constant("logical_or", kernels::logical_or, a, b); }
+Tensor logical_xor(In a, In b) { return constant("logical_xor", kernels::logical_xor, a, b); }
+Tensor logical_not(In x) { return constant("logical_not", kernels::logical_not, x); }
 
 Tensor where(In condition, In a, In b) {
   auto choose = [c = condition.value()](const Array& x, const Array& y) { return kernels::where(c, x, y); };

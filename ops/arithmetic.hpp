@@ -14,6 +14,10 @@ Tensor neg(In x);
 Tensor pow(In x, In p);
 Tensor square(In x);
 Tensor sqrt(In x);
+/// 1/√x.
+Tensor rsqrt(In x);
+/// 1/x.
+Tensor reciprocal(In x);
 /// |x|; its derivative at 0 is 0.
 Tensor abs(In x);
 Tensor exp(In x);
@@ -26,9 +30,24 @@ Tensor sign(In x);
 Tensor less(In a, In b);
 Tensor less_equal(In a, In b);
 Tensor greater(In a, In b);
+Tensor greater_equal(In a, In b);
 Tensor equal(In a, In b);
+Tensor not_equal(In a, In b);
+/// Logic of booleans.
+Tensor logical_and(In a, In b);
+Tensor logical_or(In a, In b);
+Tensor logical_xor(In a, In b);
+Tensor logical_not(In x);
 /// a where the condition holds, else b. The condition is boolean.
 Tensor where(In condition, In a, In b);
+
+/// The larger and the smaller of two; of equals, b has the gradient.
+Tensor maximum(In a, In b);
+Tensor minimum(In a, In b);
+/// x held between low and high; the derivative is 1 between them and 0 elsewhere.
+Tensor clamp(In x, In low, In high);
+/// a + t·(b − a).
+Tensor lerp(In a, In b, In t);
 
 inline Tensor operator-(In a, In b) { return sub(std::move(a), std::move(b)); }
 inline Tensor operator*(In a, In b) { return mul(std::move(a), std::move(b)); }

@@ -3,18 +3,17 @@
 // of its derivative; on duals of tensors, a recorded derivative that can be differentiated again. It captures plain data only
 // (tensors are arguments), and its conditions are where, max, min, abs and clamp, never ?:.
 //
-//   Tensor swish(In z) { return elementwise("swish", [](auto z) { return z / (1 + exp(-z)); }, z); }
+//   Tensor swish(In z) { return elementwise("swish", [](auto z) { return z * sigmoid(z); }, z); }
+//
+// Its words: + − * /, less, equal, where, max, min, clamp, abs, exp, expm1, log, log1p, sqrt, pow, tanh, sigmoid, softplus, sin, cos, erf.
 
 #include <dz/graph/record.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
+#include <dz/ops/math.hpp>
 #include <dz/tensor/kernels/map.hpp>
 
 namespace dz {
-
-Tensor log1p(In x);
-Tensor sin(In x);
-Tensor cos(In x);
 
 /// A tensor as a generic lambda sees it: numbers convert, and what is computed stays a Number.
 struct Number : Tensor {
@@ -28,15 +27,19 @@ struct Number : Tensor {
   friend Number operator-(const Number& a) { return neg(a); }
   friend Number where(const Tensor& m, const Number& a, const Number& b) { return dz::where(In(m), In(a), In(b)); }
   // A NaN on either side gives a NaN, as on packs.
-  friend Number max(const Number& a, const Number& b) { return where(less(a, b), b, where(equal(b, b), a, b)); }
-  friend Number min(const Number& a, const Number& b) { return where(less(b, a), b, where(equal(b, b), a, b)); }
+  friend Number max(const Number& a, const Number& b) { return where(less(b, a), a, where(equal(a, a), b, a)); }
+  friend Number min(const Number& a, const Number& b) { return where(less(a, b), a, where(equal(a, a), b, a)); }
   friend Number clamp(const Number& a, const Number& low, const Number& high) { return min(max(a, low), high); }
   friend Number abs(const Number& a) { return dz::abs(In(a)); }
   friend Number exp(const Number& a) { return dz::exp(In(a)); }
+  friend Number expm1(const Number& a) { return dz::expm1(In(a)); }
   friend Number log(const Number& a) { return dz::log(In(a)); }
   friend Number log1p(const Number& a) { return dz::log1p(In(a)); }
   friend Number sqrt(const Number& a) { return dz::sqrt(In(a)); }
   friend Number tanh(const Number& a) { return dz::tanh(In(a)); }
+  friend Number sigmoid(const Number& a) { return dz::sigmoid(In(a)); }
+  friend Number softplus(const Number& a) { return dz::softplus(In(a)); }
+  friend Number erf(const Number& a) { return dz::erf(In(a)); }
   friend Number sin(const Number& a) { return dz::sin(In(a)); }
   friend Number cos(const Number& a) { return dz::cos(In(a)); }
   friend Number pow(const Number& a, const Number& p) { return dz::pow(In(a), In(p)); }
@@ -76,10 +79,10 @@ template <class T> struct Dual {
   template <class M> DZ_INLINE friend Dual where(const M& m, const T& a, const Dual& b) { return {where(m, a, b.value), where(m, T(0), b.slope)}; }
   DZ_INLINE friend Dual max(const Dual& a, const Dual& b) { return {max(a.value, b.value), where(less(b.value, a.value), a.slope, b.slope)}; }
   DZ_INLINE friend Dual max(const Dual& a, const T& b) { return {max(a.value, b), where(less(b, a.value), a.slope, T(0))}; }
-  DZ_INLINE friend Dual max(const T& a, const Dual& b) { return max(b, a); }
+  DZ_INLINE friend Dual max(const T& a, const Dual& b) { return {max(a, b.value), where(less(b.value, a), T(0), b.slope)}; }
   DZ_INLINE friend Dual min(const Dual& a, const Dual& b) { return {min(a.value, b.value), where(less(a.value, b.value), a.slope, b.slope)}; }
   DZ_INLINE friend Dual min(const Dual& a, const T& b) { return {min(a.value, b), where(less(a.value, b), a.slope, T(0))}; }
-  DZ_INLINE friend Dual min(const T& a, const Dual& b) { return min(b, a); }
+  DZ_INLINE friend Dual min(const T& a, const Dual& b) { return {min(a, b.value), where(less(a, b.value), T(0), b.slope)}; }
   DZ_INLINE friend Dual clamp(const Dual& a, const T& low, const T& high) { return min(max(a, low), high); }
   DZ_INLINE friend Dual abs(const Dual& a) {
     return {abs(a.value), where(less(a.value, T(0)), -a.slope, where(less(T(0), a.value), a.slope, T(0)))};
@@ -88,6 +91,10 @@ template <class T> struct Dual {
   DZ_INLINE friend Dual exp(const Dual& a) {
     const T e = exp(a.value);
     return {e, e * a.slope};
+  }
+  DZ_INLINE friend Dual expm1(const Dual& a) {
+    const T e = expm1(a.value);
+    return {e, (e + T(1)) * a.slope};
   }
   DZ_INLINE friend Dual log(const Dual& a) { return {log(a.value), a.slope / a.value}; }
   DZ_INLINE friend Dual log1p(const Dual& a) { return {log1p(a.value), a.slope / (T(1) + a.value)}; }
@@ -99,6 +106,12 @@ template <class T> struct Dual {
     const T t = tanh(a.value);
     return {t, (T(1) - t * t) * a.slope};
   }
+  DZ_INLINE friend Dual sigmoid(const Dual& a) {
+    const T s = sigmoid(a.value);
+    return {s, s * (T(1) - s) * a.slope};
+  }
+  DZ_INLINE friend Dual softplus(const Dual& a) { return {softplus(a.value), sigmoid(a.value) * a.slope}; }
+  DZ_INLINE friend Dual erf(const Dual& a) { return {erf(a.value), T(1.1283791670955126) * exp(-a.value * a.value) * a.slope}; }  // 2/√π
   DZ_INLINE friend Dual sin(const Dual& a) { return {sin(a.value), cos(a.value) * a.slope}; }
   DZ_INLINE friend Dual cos(const Dual& a) { return {cos(a.value), -sin(a.value) * a.slope}; }
   /// To a constant power; the power 0 is flat at 0 too.

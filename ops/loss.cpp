@@ -53,6 +53,17 @@ Tensor entropy_by_target(const Tensor& dy, const Tensor& a) {
   return elementwise("binary_cross_entropy_gradient", [](auto dy, auto a) { return dy * (log(max(1 - a, least)) - log(max(a, least))); }, dy, a);
 }
 
+/// The labels of a cross-entropy that ignores one: which rows count, and the others' labels replaced by one that can be looked up.
+struct Counted {
+  Tensor labels, mask;
+  std::int64_t count = 0;
+};
+Counted counted(const Tensor& labels, std::optional<std::int64_t> ignored) {
+  if (!ignored || labels.dtype() != int64) return {labels, {}, 0};
+  const Tensor mask = not_equal(labels, Tensor(Array::scalar(static_cast<double>(*ignored), int64)));
+  return {where(mask, labels, Tensor(Array::scalar(0, int64))), mask, sum(mask).item<std::int64_t>()};
+}
+
 }  // namespace
 
 Tensor binary_cross_entropy(In a, In y, Reduction reduction) {
@@ -76,20 +87,82 @@ Tensor binary_cross_entropy_with_logits(In z, In y, Reduction reduction) {
 }
 
 Tensor cross_entropy(In logits, In labels, Reduction reduction) {
+  return cross_entropy(std::move(logits), std::move(labels), CrossEntropyOptions{.reduction = reduction});
+}
+
+// −Σ t·log softmax(z), t the label's mass: (1 − s)·one-hot + s/n. Its derivative is softmax(z) − t.
+Tensor cross_entropy(In logits, In labels, const CrossEntropyOptions& options) {
   const CallSite site(logits.at());
-  auto losses = [labels = labels.value()](const Array& z) {
+  const double s = options.label_smoothing;
+  if (!(s >= 0 && s <= 1)) throw ValueError(fmt::format("label_smoothing is {}, outside [0, 1]", s), "cross_entropy", detail::call_site(logits.at()));
+  const Counted rows = counted(labels, options.ignored_label);
+  auto losses = [labels = rows.labels.value(), s](const Array& z) {
     if (z.rank() != 2) throw ShapeError(fmt::format("logits are (samples, classes), got {}", to_string(z.shape())));
-    return kernels::neg(kernels::pick(kernels::log_softmax(z, 1), labels));
+    return kernels::cross_entropy(z, labels, s);
   };
-  return reduce(record("cross_entropy", losses, wrt(logits, [logits, labels](const Tensor& dy) {
-                         const Tensor target(kernels::one_hot(labels.value(), logits.size(1), logits.dtype()));
-                         return (softmax(logits, 1) - target) * reshape(dy, {dy.size(), 1});
+  const Tensor each = record("cross_entropy", losses, wrt(logits, [logits, labels = rows.labels, s](const Tensor& dy) {
+                               if (!is_recording()) return Tensor(kernels::cross_entropy_gradient(dy.value(), logits.value(), labels.value(), s));
+                               const std::int64_t n = logits.size(1);
+                               const Tensor target = Tensor(kernels::one_hot(labels.value(), n, logits.dtype())) * (1 - s) + s / static_cast<double>(n);
+                               return (softmax(logits, 1) - target) * reshape(dy, {dy.size(), 1});
+                             }));
+  if (!options.ignored_label) return reduce(each, options.reduction, "cross_entropy");
+  const Tensor kept = where(rows.mask, each, 0);
+  return options.reduction == Reduction::mean ? sum(kept) / static_cast<double>(std::max<std::int64_t>(1, rows.count)) : reduce(kept, options.reduction, "cross_entropy");
+}
+
+Tensor nll(In log_probabilities, In labels, Reduction reduction) {
+  const CallSite site(log_probabilities.at());
+  auto losses = [labels = labels.value()](const Array& p) { return kernels::neg(kernels::pick(p, labels)); };
+  return reduce(record("nll", losses, wrt(log_probabilities, [labels, n = log_probabilities.rank() == 2 ? log_probabilities.size(1) : 0](const Tensor& dy) {
+                         return -Tensor(kernels::one_hot(labels.value(), n, dy.dtype())) * reshape(dy, {dy.size(), 1});
                        })),
                 reduction, "cross_entropy");
 }
 
 Tensor mean_squared(In a, In y, Reduction reduction) {
   return loss(a, y, "mean_squared", reduction, false, [&] { return square(a - y); });
+}
+
+Tensor l1(In a, In y, Reduction reduction) {
+  return loss(a, y, "l1", reduction, false, [&] { return abs(a - y); });
+}
+
+Tensor huber(In a, In y, double delta, Reduction reduction) {
+  if (!(delta > 0)) throw ValueError(fmt::format("delta is {}: above 0", delta), "huber", detail::call_site(a.at()));
+  return loss(a, y, "huber", reduction, false, [&] {
+    return elementwise("huber", [delta](auto a, auto y) {
+      const auto d = abs(a - y), near = min(d, delta);
+      return near * (d - 0.5 * near);
+    }, a, y);
+  });
+}
+
+Tensor hinge(In a, In y, Reduction reduction) {
+  return loss(a, y, "hinge", reduction, false, [&] {
+    const Tensor target = y.detach();
+    if (any(logical_and(not_equal(abs(target), 1), equal(target, target))).item<bool>())  // a NaN passes on as a NaN
+      throw ValueError("a target is neither -1 nor 1", "hinge", detail::call_site(a.at()));
+    return elementwise("hinge", [](auto a, auto y) { return max(1 - y * a, 0); }, a, y);
+  });
+}
+
+Tensor kl_divergence(In log_q, In p, Reduction reduction) {
+  return loss(log_q, p, "kl_divergence", reduction, false, [&] {
+    require_probabilities(p, "target", "kl_divergence", detail::call_site(log_q.at()));
+    const Tensor is_zero = equal(p.detach(), 0);
+    return sum(where(is_zero, 0, p * (log(where(is_zero, 1, p)) - where(is_zero, 0, log_q))), -1);
+  });
+}
+
+Tensor cosine(In a, In y, Reduction reduction) {
+  return loss(a, y, "cosine", reduction, false, [&] {
+    const auto unit = [](const Tensor& x) {
+      const Tensor length = norm(x, -1, true);
+      return x / where(equal(length, 0), 1, length);
+    };
+    return 1 - sum(unit(a) * unit(y), -1);
+  });
 }
 
 Tensor squared_frobenius_norm(In w) {

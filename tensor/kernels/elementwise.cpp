@@ -82,6 +82,31 @@ Array equal(const Array& a, const Array& b) {
   return compare([](auto x, auto y) { return x == y; }, a, b);
 }
 
+Array not_equal(const Array& a, const Array& b) {
+  return compare([](auto x, auto y) { return x != y; }, a, b);
+}
+
+namespace {
+
+template <class F> Array logic(F f, const Array& a, const Array& b) {
+  if (a.dtype() != boolean || b.dtype() != boolean)
+    throw DtypeError("logic is of booleans, got " + std::string(name(a.dtype())) + " and " + std::string(name(b.dtype())));
+  return compare(f, a, b);
+}
+
+}  // namespace
+
+Array logical_and(const Array& a, const Array& b) {
+  return logic([](auto x, auto y) { return x && y; }, a, b);
+}
+Array logical_or(const Array& a, const Array& b) {
+  return logic([](auto x, auto y) { return x || y; }, a, b);
+}
+Array logical_xor(const Array& a, const Array& b) {
+  return logic([](auto x, auto y) { return x != y; }, a, b);
+}
+Array logical_not(const Array& a) { return logical_xor(a, Array::full({}, 1, boolean)); }
+
 Array where(const Array& condition, const Array& a, const Array& b) {
   if (condition.dtype() != boolean) throw DtypeError("a condition is boolean, got " + std::string(name(condition.dtype())));
   const Dtype dtype = common_dtype({&a, &b});

@@ -24,6 +24,12 @@ void axpy(const Array& y, double factor, const Array& x);
 Array less(const Array& a, const Array& b);
 Array less_equal(const Array& a, const Array& b);
 Array equal(const Array& a, const Array& b);
+Array not_equal(const Array& a, const Array& b);
+// Of booleans.
+Array logical_and(const Array& a, const Array& b);
+Array logical_or(const Array& a, const Array& b);
+Array logical_xor(const Array& a, const Array& b);
+Array logical_not(const Array& a);
 Array where(const Array& condition, const Array& a, const Array& b);
 
 // ---- one argument
@@ -37,10 +43,16 @@ Array log(const Array& a);
 // ---- reductions over the masked axes (Axes::mask)
 Array sum(const Array& a, std::uint32_t axes, bool keepdims);
 Array max(const Array& a, std::uint32_t axes, bool keepdims);
+Array min(const Array& a, std::uint32_t axes, bool keepdims);
+Array prod(const Array& a, std::uint32_t axes, bool keepdims);
+/// Of booleans.
+Array any(const Array& a, std::uint32_t axes, bool keepdims);
+Array all(const Array& a, std::uint32_t axes, bool keepdims);
 /// a summed down to a shape that it was broadcast from.
 Array sum_to(const Array& a, const Shape& shape);
 /// Index of the largest element along one axis, the first of equals; int64.
 Array argmax(const Array& a, int axis);
+Array argmin(const Array& a, int axis);
 
 // ---- matrices
 /// (…, m, k) · (…, k, n): the last two axes multiply, the others broadcast; a transposed view costs no copy.
@@ -49,8 +61,19 @@ Array matmul(const Array& a, const Array& b);
 // ---- along one axis
 Array softmax(const Array& z, int axis);
 Array log_softmax(const Array& z, int axis);
+Array logsumexp(const Array& z, int axis, bool keepdims);
+/// Running sums along the axis, from its end with `reverse`.
+Array cumsum(const Array& a, int axis, bool reverse);
+/// h[i] = a[i]·h[i − 1] + b[i] along the axis, h[−1] = initial; from the end with `reverse`. a and b have one shape and dtype.
+Array recurrence(const Array& a, const Array& b, int axis, double initial, bool reverse);
+/// y[i] = a[i − by] along the axis, fill where there is none.
+Array shift(const Array& a, int axis, std::int64_t by, double fill);
 /// (m) labels below n as (m, n) rows with a one each. Throws ValueError for a label outside, naming its index.
 Array one_hot(const Array& labels, std::int64_t n, Dtype dtype);
+/// (m, n) logits and labels (m): −Σ t·log softmax(z) of each row, t = (1 − smoothing)·one-hot(label) + smoothing/n; and its
+/// gradient dy·(softmax(z) − t). Throws as one_hot.
+Array cross_entropy(const Array& logits, const Array& labels, double smoothing);
+Array cross_entropy_gradient(const Array& dy, const Array& logits, const Array& labels, double smoothing);
 /// (m, n) and labels (m): (m) the element of each row that its label names. Throws as one_hot.
 Array pick(const Array& a, const Array& labels);
 

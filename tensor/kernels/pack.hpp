@@ -44,6 +44,15 @@ template <class T> struct Mask {
   DZ_INLINE friend Mask operator!(const Mask& m) { return Mask(~m.v); }
 };
 
+namespace detail {
+template <class T> DZ_INLINE Pack<T> pack_exp(const Pack<T>& x);
+template <class T> DZ_INLINE Pack<T> pack_log(const Pack<T>& x);
+template <class T> DZ_INLINE Pack<T> pack_log1p(const Pack<T>& x);
+template <class T> DZ_INLINE Pack<T> pack_tanh(const Pack<T>& x);
+template <class T> DZ_INLINE Pack<T> pack_sigmoid(const Pack<T>& x);
+template <class T> DZ_INLINE Pack<T> pack_softplus(const Pack<T>& x);
+}  // namespace detail
+
 template <class T> struct Pack {
   static constexpr int width = 64 / sizeof(T);
   using V = typename detail::Vector<T>::Type;
@@ -118,6 +127,15 @@ template <class T> struct Pack {
   DZ_INLINE friend Pack pow(const Pack& a, const Pack& b) { return each([](T x, T y) { return std::pow(x, y); }, a, b); }
   DZ_INLINE friend Pack sin(const Pack& a) { return each([](T x) { return std::sin(x); }, a); }
   DZ_INLINE friend Pack cos(const Pack& a) { return each([](T x) { return std::cos(x); }, a); }
+  // Friends, so that dz::exp, dz::tanh and their like each name one function: gradcheck(tanh, x).
+  DZ_INLINE friend Pack exp(const Pack& a) { return detail::pack_exp(a); }
+  DZ_INLINE friend Pack log(const Pack& a) { return detail::pack_log(a); }
+  DZ_INLINE friend Pack log1p(const Pack& a) { return detail::pack_log1p(a); }
+  DZ_INLINE friend Pack tanh(const Pack& a) { return detail::pack_tanh(a); }
+  DZ_INLINE friend Pack sigmoid(const Pack& a) { return detail::pack_sigmoid(a); }
+  DZ_INLINE friend Pack softplus(const Pack& a) { return detail::pack_softplus(a); }
+  DZ_INLINE friend Pack expm1(const Pack& a) { return each([](T x) { return std::expm1(x); }, a); }
+  DZ_INLINE friend Pack erf(const Pack& a) { return each([](T x) { return std::erf(x); }, a); }
 };
 
 namespace detail {
@@ -155,7 +173,7 @@ template <class T> DZ_INLINE Pack<T> power_of_two(const Pack<T>& n) {
 }  // namespace detail
 
 /// e^x: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. Infinite above the range, 0 below, gradual underflow in between.
-template <class T> DZ_INLINE Pack<T> exp(const Pack<T>& given) {
+template <class T> DZ_INLINE Pack<T> detail::pack_exp(const Pack<T>& given) {
   using F = detail::Format<T>;
   const Pack<T> x = where(equal_to_itself(given), clamp(given, Pack<T>(F::exp_low), Pack<T>(F::exp_high)), Pack<T>(0));
   const Pack<T> n = (x * Pack<T>(1.4426950408889634) + Pack<T>(F::round)) - Pack<T>(F::round);
@@ -172,7 +190,7 @@ template <class T> DZ_INLINE Pack<T> exp(const Pack<T>& given) {
 }
 
 /// The natural logarithm: x = 2^n·m with m in [sqrt(1/2), sqrt 2), and ln m = 2·artanh((m − 1)/(m + 1)) by its series.
-template <class T> DZ_INLINE Pack<T> log(const Pack<T>& given) {
+template <class T> DZ_INLINE Pack<T> detail::pack_log(const Pack<T>& given) {
   using F = detail::Format<T>;
   using I = typename Mask<T>::V;
   const Mask<T> subnormal = less(given, Pack<T>(F::tiny));
@@ -190,14 +208,20 @@ template <class T> DZ_INLINE Pack<T> log(const Pack<T>& given) {
   return where(less(Pack<T>(0), given), positive, where(equal(given, Pack<T>(0)), -infinity, Pack<T>(__builtin_nan(""))));
 }
 
+/// 1/(1 + e^−x).
+template <class T> DZ_INLINE Pack<T> detail::pack_sigmoid(const Pack<T>& x) { return Pack<T>(1) / (Pack<T>(1) + exp(-x)); }
+
 /// ln(1 + x), exact for small x: the error of 1 + x is made good in the quotient (Kahan; HP-15C handbook).
-template <class T> DZ_INLINE Pack<T> log1p(const Pack<T>& x) {
+template <class T> DZ_INLINE Pack<T> detail::pack_log1p(const Pack<T>& x) {
   const Pack<T> u = Pack<T>(1) + x, d = u - Pack<T>(1);
   return where(equal(d, Pack<T>(0)), x, where(less(u, Pack<T>(__builtin_inf())), log(u) * (x / d), u));
 }
 
+/// ln(1 + e^x), without overflow.
+template <class T> DZ_INLINE Pack<T> detail::pack_softplus(const Pack<T>& x) { return max(x, Pack<T>(0)) + log1p(exp(-abs(x))); }
+
 /// tanh: near 0 an odd rational approximation (Moshier, Cephes), elsewhere 1 − 2/(e^2|x| + 1).
-template <class T> DZ_INLINE Pack<T> tanh(const Pack<T>& x) {
+template <class T> DZ_INLINE Pack<T> detail::pack_tanh(const Pack<T>& x) {
   const Pack<T> z = x * x, size = abs(x);
   Pack<T> near(0);
   if constexpr (std::is_same_v<T, float>) {

@@ -1,52 +1,16 @@
-// Reductions. The reduced axes are brought together, so that every input is (before, reduced, after); sums are taken in chunks of
-// a fixed length whose partial sums are added in double, so the result does not depend on the number of threads.
+// Reductions. Sums are taken in chunks of a fixed length whose partial sums are added in double, so the result does not depend on
+// the number of threads.
 
 #include <fmt/format.h>
 
-#include <limits>
+#include <functional>
 
 #include <dz/tensor/kernels/kernels.hpp>
+#include <dz/tensor/kernels/slab.hpp>
 #include <dz/tensor/launch.hpp>
-#include <dz/tensor/parallel.hpp>
 
 namespace dz::kernels {
 namespace {
-
-/// An array seen as (before, reduced, after), contiguous.
-struct Slab {
-  Array values;
-  std::int64_t before = 1, reduced = 1, after = 1;
-};
-
-Slab slab(const Array& a, std::uint32_t mask) {
-  std::array<int, max_rank> order{};
-  std::size_t count = 0;
-  // Reduced axes that already lie together stay where they are; otherwise they move to the end.
-  int first = -1, last = -1;
-  for (int i = 0; i < a.rank(); ++i)
-    if (mask >> i & 1) {
-      if (first < 0) first = i;
-      last = i;
-    }
-  bool together = first >= 0;
-  for (int i = first; together && i <= last; ++i) together = mask >> i & 1;
-  Slab s;
-  if (together) {
-    s.values = a.contiguous();
-    for (int i = 0; i < a.rank(); ++i) (i < first ? s.before : i <= last ? s.reduced : s.after) *= a.size(i);
-    return s;
-  }
-  for (int pass = 0; pass < 2; ++pass)
-    for (int i = 0; i < a.rank(); ++i)
-      if ((mask >> i & 1) == static_cast<std::uint32_t>(pass)) order[count++] = i;
-  s.values = a.permute(std::span(order).first(count)).contiguous();
-  for (int i = 0; i < a.rank(); ++i) (mask >> i & 1 ? s.reduced : s.before) *= a.size(i);
-  return s;
-}
-
-struct Extents {
-  std::int64_t before, reduced, after;
-};
 
 constexpr std::int64_t block = 4096;  // summed by one thread
 constexpr std::int64_t chunk = 256;   // summed in the element type itself: a lane rounds sixteen times before it goes over into double
@@ -118,25 +82,27 @@ void sum_integers(const Array& out, const Array& in, Extents e) {
   });
 }
 
-void max_kernel(const Array& out, const Array& in, Extents e) {
+/// x is to be taken for best; a NaN wins and stays.
+template <bool largest, class T> bool beats(T x, T best) { return (largest ? x > best : x < best) || (x != x && best == best); }
+
+template <bool largest> void extremum_kernel(const Array& out, const Array& in, Extents e) {
   visit_dtype(in.dtype(), [&]<class T>(std::type_identity<T>) {
     T* y = out.writable<T>();
     const T* x = in.data<T>();
-    parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / (e.reduced * e.after + 1)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t a = begin; a < end; ++a)
-                     for (std::int64_t r = 0; r < e.reduced; ++r) {
-                       const T* row = x + (a * e.reduced + r) * e.after;
-                       for (std::int64_t i = 0; i < e.after; ++i) {
-                         T& best = y[a * e.after + i];
-                         if (r == 0 || row[i] > best || row[i] != row[i]) best = row[i];  // a NaN stays
-                       }
-                     }
-                 });
+    parallel_for(e.before, grain_of(e), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t a = begin; a < end; ++a)
+        for (std::int64_t r = 0; r < e.reduced; ++r) {
+          const T* row = x + (a * e.reduced + r) * e.after;
+          for (std::int64_t i = 0; i < e.after; ++i) {
+            T& best = y[a * e.after + i];
+            if (r == 0 || beats<largest>(row[i], best)) best = row[i];
+          }
+        }
+    });
   });
 }
 
-void argmax_kernel(const Array& out, const Array& in, Extents e) {
+template <bool largest> void arg_kernel(const Array& out, const Array& in, Extents e) {
   visit_dtype(in.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* x = in.data<T>();
     std::int64_t* y = out.writable<std::int64_t>();
@@ -145,67 +111,77 @@ void argmax_kernel(const Array& out, const Array& in, Extents e) {
         const T* column = x + a * e.reduced * e.after + i;
         std::int64_t best = 0;
         for (std::int64_t r = 1; r < e.reduced; ++r)
-          if (const T v = column[r * e.after], b = column[best * e.after]; v > b || (v != v && b == b)) best = r;  // a NaN is largest, as in max
+          if (beats<largest>(column[r * e.after], column[best * e.after])) best = r;
         y[a * e.after + i] = best;
       }
   });
 }
 
-/// z along its axis as softmax or its logarithm: shifted by the largest element, so that nothing overflows. A row of −∞ is NaN.
-template <bool logarithm> void softmax_kernel(const Array& out, const Array& in, Extents e) {
-  visit_floating(in.dtype(), [&]<class T>(std::type_identity<T>) {
-    const T* x = in.data<T>();
-    T* y = out.writable<T>();
-    parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / 8 / (e.reduced * e.after + 1)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t a = begin; a < end; ++a)
-                     for (std::int64_t i = 0; i < e.after; ++i) {
-                       const T* from = x + a * e.reduced * e.after + i;
-                       T* to = y + a * e.reduced * e.after + i;
-                       T largest = -std::numeric_limits<T>::infinity();
-                       for (std::int64_t r = 0; r < e.reduced; ++r) largest = std::max(largest, from[r * e.after]);
-                       double total = 0;
-                       for (std::int64_t r = 0; r < e.reduced; ++r) {
-                         to[r * e.after] = std::exp(from[r * e.after] - largest);
-                         total += static_cast<double>(to[r * e.after]);
-                       }
-                       const T log_total = static_cast<T>(std::log(total)), factor = static_cast<T>(1 / total);
-                       for (std::int64_t r = 0; r < e.reduced; ++r) {
-                         if constexpr (logarithm) to[r * e.after] = (from[r * e.after] - largest) - log_total;
-                         else to[r * e.after] *= factor;
-                       }
-                     }
-                 });
+/// y = f(y, x) over each run, from `first` on; in the accumulator's precision.
+template <class Accumulate, class Out, class In, class F> void fold(const Array& out, const Array& in, Extents e, Accumulate first, F f) {
+  const In* x = in.data<In>();
+  Out* y = out.writable<Out>();
+  parallel_for(e.before, grain_of(e), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t a = begin; a < end; ++a)
+      for (std::int64_t i = 0; i < e.after; ++i) {
+        Accumulate so_far = first;
+        for (std::int64_t r = 0; r < e.reduced; ++r) so_far = f(so_far, static_cast<Accumulate>(x[(a * e.reduced + r) * e.after + i]));
+        y[a * e.after + i] = static_cast<Out>(so_far);
+      }
   });
 }
 
-Array along(const Array& z, int axis, auto kernel) {
-  if (!is_floating(z.dtype())) throw DtypeError("needs float32 or float64, got " + std::string(name(z.dtype())));
-  const Slab s = slab(z, 1u << z.shape().axis(axis));
-  Array out = Array::make(z.shape(), z.dtype());
-  launch(kernel, out, s.values, Extents{s.before, s.reduced, s.after});
+void prod_kernel(const Array& out, const Array& in, Extents e) {
+  visit_floating(in.dtype(), [&]<class T>(std::type_identity<T>) { fold<double, T, T>(out, in, e, 1, std::multiplies<>()); });
+}
+void any_kernel(const Array& out, const Array& in, Extents e) { fold<bool, bool, bool>(out, in, e, false, std::logical_or<>()); }
+void all_kernel(const Array& out, const Array& in, Extents e) { fold<bool, bool, bool>(out, in, e, true, std::logical_and<>()); }
+
+template <class Kernel> Array reduce(Kernel kernel, const Array& a, std::uint32_t axes, bool keepdims, Dtype dtype) {
+  const Slab s = slab(a, axes);
+  Array out = Array::make(reduced(a.shape(), axes, keepdims), dtype);
+  launch(kernel, out, s.values, s.extents);
   return out;
+}
+
+void require_some(const Array& a, bool some) {
+  if (!some) throw ShapeError(fmt::format("no element to choose: {} is empty", to_string(a.shape())));
+}
+
+template <class Kernel> Array extremum(const Array& a, std::uint32_t axes, bool keepdims, Kernel kernel) {
+  if (axes == 0) return a;
+  require_some(a, a.size() > 0 || reduced(a.shape(), axes, keepdims).volume() == 0);
+  return reduce(kernel, a, axes, keepdims, a.dtype());
+}
+
+template <class Kernel> Array arg(const Array& a, int axis, Kernel kernel) {
+  const std::uint32_t mask = 1u << a.shape().axis(axis);
+  require_some(a, a.size() > 0 || reduced(a.shape(), mask, false).volume() == 0);
+  return reduce(kernel, a, mask, false, int64);
+}
+
+template <class Kernel> Array logic(Kernel kernel, const Array& a, std::uint32_t axes, bool keepdims) {
+  if (a.dtype() != boolean) throw DtypeError(fmt::format("logic is of booleans, got {}", name(a.dtype())));
+  return axes == 0 ? a : reduce(kernel, a, axes, keepdims, boolean);
 }
 
 }  // namespace
 
 Array sum(const Array& a, std::uint32_t axes, bool keepdims) {
-  const bool integers = !is_floating(a.dtype());
-  if (axes == 0) return integers ? a.cast(int64) : a;
-  const Slab s = slab(a, axes);
-  Array out = Array::make(reduced(a.shape(), axes, keepdims), integers ? int64 : a.dtype());
-  launch(integers ? sum_integers : sum_kernel, out, s.values, Extents{s.before, s.reduced, s.after});
-  return out;
+  if (is_floating(a.dtype())) return axes == 0 ? a : reduce(sum_kernel, a, axes, keepdims, a.dtype());
+  return axes == 0 ? a.cast(int64) : reduce(sum_integers, a, axes, keepdims, int64);
 }
 
-Array max(const Array& a, std::uint32_t axes, bool keepdims) {
-  if (axes == 0) return a;
-  const Slab s = slab(a, axes);
-  Array out = Array::make(reduced(a.shape(), axes, keepdims), a.dtype());
-  if (s.reduced == 0 && out.size() > 0) throw ShapeError(fmt::format("no largest element: {} is empty", to_string(a.shape())));
-  launch(max_kernel, out, s.values, Extents{s.before, s.reduced, s.after});
-  return out;
+Array max(const Array& a, std::uint32_t axes, bool keepdims) { return extremum(a, axes, keepdims, extremum_kernel<true>); }
+Array min(const Array& a, std::uint32_t axes, bool keepdims) { return extremum(a, axes, keepdims, extremum_kernel<false>); }
+
+Array prod(const Array& a, std::uint32_t axes, bool keepdims) {
+  require_floating(a);
+  return axes == 0 ? a : reduce(prod_kernel, a, axes, keepdims, a.dtype());
 }
+
+Array any(const Array& a, std::uint32_t axes, bool keepdims) { return logic(any_kernel, a, axes, keepdims); }
+Array all(const Array& a, std::uint32_t axes, bool keepdims) { return logic(all_kernel, a, axes, keepdims); }
 
 Array sum_to(const Array& a, const Shape& shape) {
   if (a.shape() == shape) return a;
@@ -221,16 +197,7 @@ Array sum_to(const Array& a, const Shape& shape) {
   return sum(a, mask, true);
 }
 
-Array argmax(const Array& a, int axis) {
-  const int i = a.shape().axis(axis);
-  const Slab s = slab(a, 1u << i);
-  Array out = Array::make(reduced(a.shape(), 1u << i, false), int64);
-  if (s.reduced == 0 && out.size() > 0) throw ShapeError(fmt::format("no largest element: {} is empty", to_string(a.shape())));
-  launch(argmax_kernel, out, s.values, Extents{s.before, s.reduced, s.after});
-  return out;
-}
-
-Array softmax(const Array& z, int axis) { return along(z, axis, softmax_kernel<false>); }
-Array log_softmax(const Array& z, int axis) { return along(z, axis, softmax_kernel<true>); }
+Array argmax(const Array& a, int axis) { return arg(a, axis, arg_kernel<true>); }
+Array argmin(const Array& a, int axis) { return arg(a, axis, arg_kernel<false>); }
 
 }  // namespace dz::kernels

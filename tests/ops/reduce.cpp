@@ -64,8 +64,8 @@ TEST_CASE("axes that are not there, or given twice", "[ops]") {
   CHECK(refusal<ShapeError>([&] { argmax(x, 2); }) == "[argmax] axis 2 of (2, 3)");
   CHECK(refusal<ShapeError>([&] { softmax(x, 2); }) == "[softmax] axis 2 of (2, 3)");
   CHECK(refusal<ShapeError>([&] { sum(full({}, 1), 0); }) == "[sum] axis 0 of an array of rank 0");
-  CHECK(refusal<ShapeError>([&] { max(zeros({2, 0}), 1); }) == "[max] no largest element: (2, 0) is empty");
-  CHECK(refusal<ShapeError>([&] { argmax(zeros({2, 0}), 1); }) == "[argmax] no largest element: (2, 0) is empty");
+  CHECK(refusal<ShapeError>([&] { max(zeros({2, 0}), 1); }) == "[max] no element to choose: (2, 0) is empty");
+  CHECK(refusal<ShapeError>([&] { argmax(zeros({2, 0}), 1); }) == "[argmax] no element to choose: (2, 0) is empty");
   CHECK(refusal<DtypeError>([&] { mean(labels({1, 2})); }) == "[mean] needs float32 or float64, got int64");
 }
 

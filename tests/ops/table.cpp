@@ -9,17 +9,18 @@ namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
 using Kind = Input::Kind;
-using Limits = std::optional<std::pair<double, double>>;
-
-Input real(const Shape& shape, double low = -2, double high = 2) { return {shape, low, high}; }
-Input apart(const Shape& shape) { return {shape, 0, 0, Kind::apart}; }
-Input labels_below(const Shape& shape, double n) { return {shape, 0, n, Kind::label}; }
-Input booleans(const Shape& shape) { return {shape, 0, 1, Kind::boolean}; }
 
 const std::vector<Empty> keeps_empty{{{{0, 4}}, Shape{0, 4}}, {{{3, 0}}, Shape{3, 0}}, {{{0}}, Shape{0}}};
 const std::vector<Empty> keeps_two_empty{
     {{{0, 4}, {0, 4}}, Shape{0, 4}}, {{{0, 4}, {1, 4}}, Shape{0, 4}}, {{{0, 1}, {1, 0}}, Shape{0, 0}}, {{{2, 0}, {}}, Shape{2, 0}}};
 const std::vector<Shapes> refuses_two{{{5}, {5, 1}}, {{2, 3}, {3, 2}}, {{1}, {1, 1}}, {{2, 3}, {3}}};
+
+}  // namespace
+
+Input real(const Shape& shape, double low, double high) { return {shape, low, high}; }
+Input apart(const Shape& shape) { return {shape, 0, 0, Kind::apart}; }
+Input labels_below(const Shape& shape, double n) { return {shape, 0, n, Kind::label}; }
+Input booleans(const Shape& shape) { return {shape, 0, 1, Kind::boolean}; }
 
 /// An elementwise function of one argument.
 Operation one(std::string name, Tensor (*f)(In), Input input, Limits at_infinity) {
@@ -46,6 +47,14 @@ Operation comparison(std::string name, Tensor (*f)(In, In)) {
   o.passes_nan = false;
   return o;
 }
+
+/// A reduction of (2, 3, 4) over axes, and what it makes of empty inputs.
+Operation reduction(std::string name, std::function<Tensor(In)> f, std::vector<Empty> empty) {
+  return {
+      .name = std::move(name), .call = [f](const Tensors& x) { return f(x[0]); }, .inputs = {apart({2, 3, 4})}, .empty = std::move(empty)};
+}
+
+namespace {
 
 void add_arithmetic(std::vector<Operation>& rows) {
   rows.push_back(two("add", add, real({3, 4}), real({3, 4})));
@@ -185,12 +194,6 @@ void add_shapes(std::vector<Operation>& rows) {
                   .refused = {{{3}}, {{2, 4}}, {{3, 4, 1}}}});
 }
 
-/// A reduction of (2, 3, 4) over axes, and what it makes of empty inputs.
-Operation reduction(std::string name, std::function<Tensor(In)> f, std::vector<Empty> empty) {
-  return {
-      .name = std::move(name), .call = [f](const Tensors& x) { return f(x[0]); }, .inputs = {apart({2, 3, 4})}, .empty = std::move(empty)};
-}
-
 void add_reductions(std::vector<Operation>& rows) {
   const std::vector<Empty> to_scalar{{{{0, 4}}, Shape{}}, {{{0}}, Shape{}}};
   rows.push_back(reduction(
@@ -316,6 +319,11 @@ std::vector<Operation> operations() {
   add_reductions(rows);
   add_products(rows);
   add_losses(rows);
+  add_math(rows);
+  add_more_reductions(rows);
+  add_more_losses(rows);
+  add_control(rows);
+  add_linear_algebra(rows);
   return rows;
 }
 

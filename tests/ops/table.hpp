@@ -57,6 +57,30 @@ struct Operation {
   Tensors draw(Dtype dtype, std::uint64_t seed = 1) const;
 };
 
+// ---- what rows are made of
+
+Input real(const Shape& shape, double low = -2, double high = 2);
+Input apart(const Shape& shape);
+Input labels_below(const Shape& shape, double n);
+Input booleans(const Shape& shape);
+
+using Limits = std::optional<std::pair<double, double>>;
+/// An elementwise function of one argument.
+Operation one(std::string name, Tensor (*f)(In), Input input, Limits at_infinity);
+/// An elementwise function of two arguments, broadcast: (3, 4) with (1, 4) and (3, 1).
+Operation two(std::string name, Tensor (*f)(In, In), Input a, Input b);
+/// A comparison: a constant, and false of a NaN.
+Operation comparison(std::string name, Tensor (*f)(In, In));
+/// A reduction of (2, 3, 4) over axes, and what it makes of empty inputs.
+Operation reduction(std::string name, std::function<Tensor(In)> f, std::vector<Empty> empty);
+
+// ---- the families that have a file of their own
+void add_math(std::vector<Operation>& rows);
+void add_more_reductions(std::vector<Operation>& rows);
+void add_more_losses(std::vector<Operation>& rows);
+void add_control(std::vector<Operation>& rows);
+void add_linear_algebra(std::vector<Operation>& rows);
+
 /// All rows. Made anew at each call, so that no tensor outlives a test.
 std::vector<Operation> operations();
 
