@@ -239,7 +239,8 @@ template <class F, class D> std::vector<Tensor> record_all(const char* name, F f
 
 /// forward(a, b, …) from forward(span), for a fixed number of inputs.
 template <class F> auto spread(F forward, std::size_t count) {
-  return [forward, count [[maybe_unused]]](std::span<const Array> in) -> std::vector<Array> {
+  return [forward, count](std::span<const Array> in) -> std::vector<Array> {
+    static_cast<void>(count);  // unused where the forward takes the span
     auto call = [&]<std::size_t... I>(std::index_sequence<I...>) -> std::vector<Array> {
       if constexpr (requires { forward(in[I]...); }) return {forward(in[I]...)};
       else throw GraphError("its forward does not take " + std::to_string(in.size()) + " arrays");
