@@ -12,7 +12,9 @@
 #include <dz/models/parameters.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
+#include <dz/ops/attention.hpp>
 #include <dz/ops/control.hpp>
+#include <dz/ops/convolution.hpp>
 #include <dz/ops/creation.hpp>
 #include <dz/ops/dropout.hpp>
 #include <dz/ops/einsum.hpp>
@@ -21,6 +23,8 @@
 #include <dz/ops/loss.hpp>
 #include <dz/ops/math.hpp>
 #include <dz/ops/matrix.hpp>
+#include <dz/ops/normalisation.hpp>
+#include <dz/ops/pooling.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/ops/shape.hpp>
 #include <dz/optim/gradient_descent.hpp>

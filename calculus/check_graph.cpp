@@ -25,7 +25,8 @@ class Examination {
       inputs_.push_back(!floating ? a : widen ? a.cast(float64).clone() : a.clone());
     }
     Generator g(seed);
-    for (const Array& y : forward()) cotangents_.emplace_back(kernels::normal(y.shape(), 0.3, 1, y.dtype(), g));
+    for (const Array& y : forward())  // indices and the like have none
+      cotangents_.push_back(is_floating(y.dtype()) ? Tensor(kernels::normal(y.shape(), 0.3, 1, y.dtype(), g)) : Tensor());
   }
 
   void run(OperationCheck& result) {
@@ -49,6 +50,7 @@ class Examination {
     double total = 0;
     const std::vector<Array> y = forward();
     for (std::size_t o = 0; o < y.size(); ++o) {
+      if (!cotangents_[o]) continue;
       const std::vector<double> a = y[o].to_vector<double>(), c = cotangents_[o].to_vector();
       for (std::size_t k = 0; k < a.size(); ++k) total += a[k] * c[k];
     }

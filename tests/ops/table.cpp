@@ -324,6 +324,7 @@ std::vector<Operation> operations() {
   add_more_losses(rows);
   add_control(rows);
   add_linear_algebra(rows);
+  add_layers(rows);
   return rows;
 }
 

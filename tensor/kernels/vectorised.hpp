@@ -1,0 +1,25 @@
+#pragma once
+// Plain loops compiled for each instruction set, the best one of the machine taken at run time.
+
+#include <dz/tensor/kernels/map.hpp>
+
+namespace dz::kernels::detail {
+
+template <class F> void loop_baseline(const F& f) { f(); }
+#if defined(__x86_64__)
+template <class F> __attribute__((target("avx2,fma"), flatten)) void loop_avx2(const F& f) { f(); }
+template <class F> __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void loop_avx512(const F& f) { f(); }
+#endif
+
+/// Calls f(), compiled for the machine's instruction set with all that it calls inline. Inside a parallel loop's body, not around it. A
+/// lambda that computes with packs is `[&]() __attribute__((always_inline)) { … }`: else its packs are cut up for the baseline first.
+template <class F> void vectorised(const F& f) {
+#if defined(__x86_64__)
+  const Isa isa = active_isa();
+  if (isa == Isa::avx512) return loop_avx512(f);
+  if (isa == Isa::avx2) return loop_avx2(f);
+#endif
+  loop_baseline(f);
+}
+
+}  // namespace dz::kernels::detail
