@@ -15,16 +15,29 @@ namespace {
 
 struct Network {
   const char *name, *layers, *learning_rate, *iterations;
+  std::size_t steady;  // iterations before the first burst of instability
 };
-constexpr Network networks[] = {{"logistic", "1", "0.005", "2000"}, {"shallow", "7,1", "0.0075", "2500"}, {"deep", "20,7,5,1", "0.0075", "2500"}};
+constexpr Network networks[] = {
+    {"logistic", "1", "0.005", "2000", 2000}, {"shallow", "7,1", "0.0075", "2500", 800}, {"deep", "20,7,5,1", "0.0075", "2500", 250}};
 
 std::vector<std::string> options_of(const Network& n, const std::string& dtype, const std::filesystem::path& shared) {
-  return {"train",           "--data",          (shared / "data/train_catvnoncat.h5").string(),
-          "--test",          (shared / "data/test_catvnoncat.h5").string(),
-          "--layers",        n.layers,          "--activation",
-          "relu",            "--learning-rate", n.learning_rate,
-          "--iterations",    n.iterations,      "--start",
-          (shared / "reference" / (std::string(n.name) + ".npz")).string(), "--dtype", dtype};
+  return {"train",
+          "--data",
+          (shared / "data/train_catvnoncat.h5").string(),
+          "--test",
+          (shared / "data/test_catvnoncat.h5").string(),
+          "--layers",
+          n.layers,
+          "--activation",
+          "relu",
+          "--learning-rate",
+          n.learning_rate,
+          "--iterations",
+          n.iterations,
+          "--start",
+          (shared / "reference" / (std::string(n.name) + ".npz")).string(),
+          "--dtype",
+          dtype};
 }
 
 /// The same in float64, as the command reads them.
@@ -111,9 +124,10 @@ TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
   }
 }
 
-// The deep network's descent passes a burst of instability about iteration 270, which multiplies any difference by some ten million: what
-// float32 rounds away (6e-8) decides how it comes out, and final costs lie between 0.067 and 0.099, NumPy's own float32 among them
-// (0.085; float64: 0.088). The case after this one shows it. So the deep network is held to the curve up to there, and to a band at the end.
+// Descent passes bursts of instability, the shallow network's first one about iteration 850, the deep one's about 270, which multiply any
+// difference by up to ten million: what float32 rounds away (6e-8) decides how they come out. The case after this one shows it. The
+// shallow network finds back to the curve; the deep one's final costs lie between 0.067 and 0.099, NumPy's own float32 among them (0.085;
+// float64: 0.088). So all are held to the curve up to there, and the deep one to a band at the end.
 TEST_CASE("in float32 dz follows NumPy's curves as far as float32 goes", "[tools][reference]") {
   if (!test_data()) DZ_SKIP("no shared test data");
   for (const Network& n : networks) {
@@ -123,7 +137,7 @@ TEST_CASE("in float32 dz follows NumPy's curves as far as float32 goes", "[tools
     const std::vector<double> costs = reference.at("costs").to_vector<double>();
     const Result result = run(n, "f32", *test_data());
     REQUIRE(result.costs.size() == costs.size());
-    for (std::size_t i = 0; i < (deep ? 250 : costs.size()); ++i) CHECK(result.costs[i] == Approx(costs[i]).epsilon(1e-4));
+    for (std::size_t i = 0; i < n.steady; ++i) CHECK(result.costs[i] == Approx(costs[i]).epsilon(1e-4));
     CHECK(result.costs.back() == Approx(costs.back()).epsilon(deep ? 0.3 : 0.01));
     const double pictures = deep ? 3 : 1;
     CHECK(std::abs(result.train_accuracy - reference.at("train_accuracy").item()) <= pictures / 209 + 1e-12);
@@ -131,23 +145,25 @@ TEST_CASE("in float32 dz follows NumPy's curves as far as float32 goes", "[tools
   }
 }
 
-TEST_CASE("rounding the deep network's parameters alone leads away from the float64 curve", "[tools][reference][long][.]") {
+TEST_CASE("rounding the parameters alone leads away from the float64 curve", "[tools][reference][long][.]") {
   if (!test_data()) DZ_SKIP("no shared test data");
-  const Network& n = networks[2];
-  const std::vector<double> costs = read_npz(*test_data() / "reference/deep.npz").at("costs").to_vector<double>();
-  const tool::Options options = read_options(n, *test_data());
-  const tool::Problem problem = tool::make_problem(options);
-  Mlp network = tool::make_network(options, problem.train.x.size(1));
-  const GradientDescent descent{.learning_rate = options.learning_rate};
-  double apart = 0;
-  for (std::size_t i = 0; i < 600; ++i) {
-    const Tensor J = tool::cost(network, problem.train.x, problem.train.y, 0);
-    const double difference = std::abs(J.item() / costs[i] - 1);
-    if (i < 250) CHECK(difference < 1e-6);
-    apart = std::max(apart, difference);
-    backward(J);
-    descent.step(network);
-    for (const auto& [name, p] : parameters(network)) p->assign(Tensor(p->value().cast(float32)));
+  for (const Network& n : {networks[1], networks[2]}) {
+    INFO(n.name);
+    const std::vector<double> costs = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz")).at("costs").to_vector<double>();
+    const tool::Options options = read_options(n, *test_data());
+    const tool::Problem problem = tool::make_problem(options);
+    Mlp network = tool::make_network(options, problem.train.x.size(1));
+    const GradientDescent descent{.learning_rate = options.learning_rate};
+    double apart = 0;
+    for (std::size_t i = 0; i < n.steady + 350; ++i) {
+      const Tensor J = tool::cost(network, problem.train.x, problem.train.y, 0);
+      const double difference = std::abs(J.item() / costs[i] - 1);
+      if (i < n.steady) CHECK(difference < 1e-5);
+      apart = std::max(apart, difference);
+      backward(J);
+      descent.step(network);
+      for (const auto& [name, p] : parameters(network)) p->assign(Tensor(p->value().cast(float32)));
+    }
+    CHECK(apart > 0.01);
   }
-  CHECK(apart > 0.01);
 }
