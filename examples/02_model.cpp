@@ -26,7 +26,7 @@ int main() {
   Classifier model;
   std::printf("%s", summary(model).c_str());
 
-  const GradientDescent descent{.learning_rate = 0.3};
+  GradientDescent descent{.learning_rate = 0.3};
   for (int step = 0; step < 3000; ++step) {
     const Tensor J = binary_cross_entropy_with_logits(model(train.x), train.y);
     backward(J);

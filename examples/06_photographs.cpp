@@ -22,7 +22,7 @@ int main(int count, char** words) {
   seed(1);
   const Dataset train = read_labelled_hdf5(train_file), test = read_labelled_hdf5(test_file);
   Mlp network = mlp({train.x.size(1), 20, 7, 5, 1}, relu, initialise::xavier);
-  const GradientDescent descent{.learning_rate = 0.0075};
+  GradientDescent descent{.learning_rate = 0.0075, .compensated = true};
   for (int step = 0; step < 1000; ++step) {
     const Tensor J = binary_cross_entropy_with_logits(network(train.x), train.y);
     backward(J);

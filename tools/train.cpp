@@ -25,7 +25,7 @@ int interrupted_by() { return caught; }
 
 Run train(Mlp& network, const Dataset& set, const Options& o, const std::function<void(std::int64_t, double)>& show) {
   const auto cost_now = [&] { return cost(network, set.x, set.y, o.l2); };
-  const GradientDescent descent{.learning_rate = o.learning_rate};
+  GradientDescent descent{.learning_rate = o.learning_rate, .compensated = true};
   const auto begin = std::chrono::steady_clock::now();
   Run run;
   while (std::ssize(run.costs) < o.iterations && !run.diverged && !run.interrupted) {

@@ -49,15 +49,6 @@ void add_to(const Array& sum, const Array& a) {
   launch(kernel, sum, a);
 }
 
-void axpy(const Array& y, double factor, const Array& x) {
-  auto kernel = [](const Array& out, const Array& x, double factor) {
-    visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
-      detail::map_into<T>([f = static_cast<T>(factor)](auto s, auto v) { return s + decltype(s)(f) * v; }, out, out, x);
-    });
-  };
-  launch(kernel, y, x, factor);
-}
-
 namespace {
 
 template <class F> Array compare(F f, const Array& a, const Array& b) {

@@ -17,8 +17,6 @@ Array pow(const Array& a, const Array& b);
 Array neg(const Array& a);
 /// sum += a, in place; the sum is the caller's alone and of a's shape and dtype.
 void add_to(const Array& sum, const Array& a);
-/// y += factor·x in place, of equal shapes and dtypes.
-void axpy(const Array& y, double factor, const Array& x);
 
 // ---- comparisons and choice: boolean results
 Array less(const Array& a, const Array& b);

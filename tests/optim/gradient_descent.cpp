@@ -12,7 +12,7 @@ TEST_CASE("gradient descent is the notes' update, with (λ/m)·W for weights alo
   Linear layer(3, 1, initialise::xavier, float64);
   layer.bias.assign(full({1}, 0.4, float64));
   std::vector<double> W = layer.weight.to_vector(), b = layer.bias.to_vector();
-  const GradientDescent descent{.learning_rate = rate, .l2 = lambda};
+  GradientDescent descent{.learning_rate = rate, .l2 = lambda};
   for (int step = 0; step < 100; ++step) {
     backward(binary_cross_entropy_with_logits(layer(X), Y));
     const std::vector<double> dW = layer.weight.grad().to_vector(), db = layer.bias.grad().to_vector();
@@ -55,4 +55,38 @@ TEST_CASE("a step between forward and reverse is noticed", "[optim]") {
   backward(sum(net(ones({1, 2}))));
   GradientDescent{.learning_rate = 0.1}.step(net);
   CHECK_THROWS_AS(backward(J), GraphError);
+}
+
+TEST_CASE("compensated steps add up what float32 rounds away", "[optim]") {
+  for (const bool compensated : {false, true}) {
+    Linear layer(1, 1);
+    layer.weight.assign(full({1, 1}, 1));
+    layer.bias.assign(full({1}, -3));
+    GradientDescent descent{.learning_rate = 1e-8, .compensated = compensated};
+    for (int step = 0; step < 100000; ++step) {
+      backward(sum(layer(ones({1, 1}))));
+      descent.step(layer);
+    }
+    CHECK(layer.weight.item() == Approx(compensated ? 0.999 : 1).epsilon(1e-7));  // each step is a sixth of 1's last place
+    CHECK(layer.bias.item() == Approx(compensated ? -3.001 : -3).epsilon(1e-7));
+  }
+}
+
+TEST_CASE("compensated steps are the plain ones where nothing is rounded away, and refuse another model", "[optim]") {
+  Mlp a = mlp({2, 3, 1}, tanh, initialise::he, float64), b = a;
+  GradientDescent plain{.learning_rate = 0.1, .l2 = 0.3}, careful{.learning_rate = 0.1, .l2 = 0.3, .compensated = true};
+  const Tensor X = normal({4, 2}, 0, 1, float64);
+  for (int step = 0; step < 20; ++step) {
+    backward(mean(square(a(X))));
+    plain.step(a, 4);
+    backward(mean(square(b(X))));
+    careful.step(b, 4);
+  }
+  for (std::size_t k = 0; k < 6; ++k) CHECK(a.layers[0].weight.to_vector()[k] == Approx(b.layers[0].weight.to_vector()[k]).epsilon(1e-14));
+  Linear other(2, 1);
+  backward(sum(other(ones({1, 2}))));
+  const std::vector<double> before = other.weight.to_vector();
+  CHECK_THROWS_AS(careful.step(other, 4), ShapeError);
+  CHECK(other.weight.to_vector() == before);
+  CHECK(other.weight.grad());
 }

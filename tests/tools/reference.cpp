@@ -124,11 +124,11 @@ TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
   }
 }
 
-// Descent passes bursts of instability, the shallow network's first one about iteration 850, the deep one's about 270, which multiply any
-// difference by up to ten million: what float32 rounds away (6e-8) decides how they come out. The case after this one shows it. The
-// shallow network finds back to the curve; the deep one's final costs lie between 0.067 and 0.099, NumPy's own float32 among them (0.085;
-// float64: 0.088). So all are held to the curve up to there, and the deep one to a band at the end.
-TEST_CASE("in float32 dz follows NumPy's curves as far as float32 goes", "[tools][reference]") {
+// Descent passes bursts of instability (the deep network's about iteration 270, the shallow one's about 850) that multiply any difference
+// by up to ten million. What float32 rounds of a parameter at each step adds up to more than they forgive (the case after this one shows
+// it), so the command trains with compensated steps. What is left is a matter of single ReLUs: the deep network's run passes within 1e-8 of
+// a kink, where a float32 product may come out on the other side. It is held to the curve up to its burst and to a band after it.
+TEST_CASE("in float32 dz follows NumPy's curves and accuracies", "[tools][reference]") {
   if (!test_data()) DZ_SKIP("no shared test data");
   for (const Network& n : networks) {
     INFO(n.name);
@@ -137,9 +137,11 @@ TEST_CASE("in float32 dz follows NumPy's curves as far as float32 goes", "[tools
     const std::vector<double> costs = reference.at("costs").to_vector<double>();
     const Result result = run(n, "f32", *test_data());
     REQUIRE(result.costs.size() == costs.size());
-    for (std::size_t i = 0; i < n.steady; ++i) CHECK(result.costs[i] == Approx(costs[i]).epsilon(1e-4));
-    CHECK(result.costs.back() == Approx(costs.back()).epsilon(deep ? 0.3 : 0.01));
-    const double pictures = deep ? 3 : 1;
+    double worst = 0;
+    for (std::size_t i = 0; i < (deep ? n.steady : costs.size()); ++i) worst = std::max(worst, std::abs(result.costs[i] / costs[i] - 1));
+    CHECK(worst < 1e-4);
+    CHECK(result.costs.back() == Approx(costs.back()).epsilon(deep ? 0.1 : 0.01));
+    const double pictures = deep ? 2 : 1;
     CHECK(std::abs(result.train_accuracy - reference.at("train_accuracy").item()) <= pictures / 209 + 1e-12);
     CHECK(std::abs(result.test_accuracy - reference.at("test_accuracy").item()) <= pictures / 50 + 1e-12);
   }
@@ -153,7 +155,7 @@ TEST_CASE("rounding the parameters alone leads away from the float64 curve", "[t
     const tool::Options options = read_options(n, *test_data());
     const tool::Problem problem = tool::make_problem(options);
     Mlp network = tool::make_network(options, problem.train.x.size(1));
-    const GradientDescent descent{.learning_rate = options.learning_rate};
+    GradientDescent descent{.learning_rate = options.learning_rate};
     double apart = 0;
     for (std::size_t i = 0; i < n.steady + 350; ++i) {
       const Tensor J = tool::cost(network, problem.train.x, problem.train.y, 0);
