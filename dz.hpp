@@ -27,4 +27,5 @@
 #include <dz/ops/pooling.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/ops/shape.hpp>
+#include <dz/optim/adam.hpp>
 #include <dz/optim/gradient_descent.hpp>

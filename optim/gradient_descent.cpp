@@ -1,12 +1,9 @@
 #include <dz/optim/gradient_descent.hpp>
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
 
 #include <dz/ops/creation.hpp>
-#include <dz/tensor/kernels/descent.hpp>
+#include <dz/optim/step.hpp>
 
 namespace dz {
 
@@ -23,30 +20,36 @@ std::vector<Tensor> remainders_of(const std::vector<NamedParameter>& parameters,
   return so_far;
 }
 
+constexpr auto plain_step = [](auto& w, const auto& g, const auto& rate, const auto& decay) { w = w - rate * (g + decay * w); };
+
+/// Knuth's TwoSum (TAOCP 2, 4.2.2, theorem B): next + remainder is exactly w + step.
+constexpr auto compensated_step = [](auto& w, const auto& g, auto& remainder, const auto& rate, const auto& decay) {
+  const auto step = remainder - rate * (g + decay * w), next = w + step, taken = next - w;
+  remainder = (w - (next - taken)) + (step - taken);
+  w = next;
+};
+
 }  // namespace
 
 void GradientDescent::step(const std::vector<NamedParameter>& parameters, std::int64_t samples, At at) {
-  const auto refuse_unless = [at](bool right, const char* what, double value) {
-    if (!right) throw ValueError(fmt::format("{} is {}: it is finite and at least 0", what, value), "GradientDescent", at);
-  };
-  refuse_unless(learning_rate >= 0 && std::isfinite(learning_rate), "learning_rate", learning_rate);
-  refuse_unless(l2 >= 0 && std::isfinite(l2), "l2", l2);
+  detail::require_setting(learning_rate, "learning_rate", "GradientDescent", at);
+  detail::require_setting(l2, "l2", "GradientDescent", at);
   if (l2 > 0 && samples < 1) throw ValueError("l2 is divided by the number of samples, which step() was not given", "GradientDescent", at);
-
-  std::vector<std::pair<std::size_t, Tensor>> steps;
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    if (const Parameter& p = *parameters[i].parameter; p && p.requires_grad())
-      if (Tensor g = p.grad()) steps.emplace_back(i, std::move(g));
-  if (steps.empty()) throw GraphError("no parameter has a gradient: call backward() first", "GradientDescent", at);
-  if (compensated) remainders = remainders_of(parameters, std::move(remainders), at);
-
-  for (const auto& [i, g] : steps) {
-    const Parameter& p = *parameters[i].parameter;
-    const double decay = p.role() == Role::weight && l2 > 0 ? l2 / static_cast<double>(samples) : 0;
-    kernels::descend(p.value(), compensated ? remainders[i].value() : Array(), g.value(), learning_rate, decay);
-    p.value().mark_written(at);
-    p.clear_grad();
+  const auto steps = detail::stepping(parameters, "GradientDescent", at);
+  const auto decay = [&](const detail::Stepping& s) {
+    return s.parameter->role() == Role::weight && l2 > 0 ? l2 / static_cast<double>(samples) : 0;
+  };
+  if (compensated) {
+    remainders = remainders_of(parameters, std::move(remainders), at);
+    std::vector<kernels::Update<1, 2>> updates;
+    for (const auto& s : steps)
+      updates.push_back({s.parameter->value(), s.gradient, {remainders[s.index].value()}, {learning_rate, decay(s)}});
+    return detail::run_step(compensated_step, std::move(updates), steps, at);
   }
+  std::vector<kernels::Update<0, 2>> updates;
+  updates.reserve(steps.size());
+  for (const auto& s : steps) updates.push_back({s.parameter->value(), s.gradient, {}, {learning_rate, decay(s)}});
+  detail::run_step(plain_step, std::move(updates), steps, at);
 }
 
 }  // namespace dz

@@ -1,0 +1,77 @@
+#pragma once
+// update(f, updates): an optimiser's formula, written once as a generic lambda on packs, run over all its tensors in one parallel
+// loop and one pass over memory.
+
+#include <array>
+#include <vector>
+
+#include <dz/tensor/kernels/vectorised.hpp>
+
+namespace dz::kernels {
+
+/// One tensor's part of a step: the parameter and the optimiser's state, which are written, the gradient, and the numbers of the
+/// formula, which may differ from tensor to tensor. All arrays have one shape and dtype.
+template <std::size_t states, std::size_t numbers> struct Update {
+  Array parameter, gradient;
+  std::array<Array, states> state;
+  std::array<double, numbers> number;
+};
+
+namespace detail {
+
+/// Elements [begin, end) of one tensor; all arrays in row order.
+template <class T, class F, std::size_t states, std::size_t numbers>
+void update_range(const F& f, const Update<states, numbers>& u, std::int64_t begin, std::int64_t end) {
+  using P = Pack<T>;
+  T* const w = u.parameter.template writable<T>();
+  const T* const g = u.gradient.template data<T>();
+  std::array<T*, states> s;
+  for (std::size_t k = 0; k < states; ++k) s[k] = u.state[k].template writable<T>();
+  vectorised([&]() __attribute__((always_inline)) {
+    std::array<T, numbers> number;
+    for (std::size_t k = 0; k < numbers; ++k) number[k] = static_cast<T>(u.number[k]);
+    [&]<std::size_t... S, std::size_t... N>(std::index_sequence<S...>, std::index_sequence<N...>) __attribute__((always_inline)) {
+      for (std::int64_t i = begin; i < end; i += P::width) {
+        const std::int64_t n = end - i;
+        P value = load<T>(w + i, 1, n), state[states + 1] = {load<T>(s[S] + i, 1, n)..., P(0)};
+        f(value, load<T>(g + i, 1, n), state[S]..., P(number[N])...);
+        store<T>(w + i, 1, n, value);
+        (store<T>(s[S] + i, 1, n, state[S]), ...);
+      }
+    }(std::make_index_sequence<states>{}, std::make_index_sequence<numbers>{});
+  });
+}
+
+}  // namespace detail
+
+/// Calls f(w, g, state…, number…) for every pack of every tensor; w and the states are references to write to.
+template <class F, std::size_t states, std::size_t numbers> void update(const F& f, const std::vector<Update<states, numbers>>& updates) {
+  const auto run = [&f](const Update<states, numbers>& u, std::int64_t begin, std::int64_t end) {
+    visit_floating(u.parameter.dtype(), [&]<class T>(std::type_identity<T>) { detail::update_range<T>(f, u, begin, end); });
+  };
+  if (dz::detail::listening.listener) [[unlikely]] {  // whoever listens sees each tensor's own call
+    for (const auto& u : updates)
+      [&]<std::size_t... S>(std::index_sequence<S...>) {
+        const auto kernel = [f](const Array& w, const Array& g, const auto&... rest) {
+          const std::tuple<const decltype(rest)&...> all{rest...};
+          const Update<states, numbers> again{w, g, {std::get<S>(all)...}, std::get<states>(all)};
+          visit_floating(w.dtype(), [&]<class T>(std::type_identity<T>) { detail::update_range<T>(f, again, 0, w.size()); });
+        };
+        launch(kernel, u.parameter, u.gradient, u.state[S]..., u.number);
+      }(std::make_index_sequence<states>{});
+    return;
+  }
+  std::int64_t pieces = 0;
+  const auto pieces_of = [](const Array& a) { return (a.size() + elementwise_grain - 1) / elementwise_grain; };
+  for (const auto& u : updates) pieces += pieces_of(u.parameter);
+  parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t first = 0;
+    for (const auto& u : updates) {
+      const std::int64_t last = first + pieces_of(u.parameter), from = std::max(begin, first), to = std::min(end, last);
+      if (from < to) run(u, (from - first) * elementwise_grain, std::min(u.parameter.size(), (to - first) * elementwise_grain));
+      first = last;
+    }
+  });
+}
+
+}  // namespace dz::kernels
