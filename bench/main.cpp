@@ -1,0 +1,62 @@
+// dz_bench WORKLOAD [--seconds S]   one line: name, seconds of a step (median), loss of steps 1 and 10
+// dz_bench --list                   the names
+//
+// Threads come from OMP_NUM_THREADS. bench/README.md says how this is paired with another program.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <string_view>
+
+#include "workload.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::vector<bench::Workload> all() {
+  std::vector<bench::Workload> found;
+  for (auto list : {bench::dense}) std::ranges::move(list(), std::back_inserter(found));
+  return found;
+}
+
+void run(const bench::Workload& workload, double seconds) {
+  const bench::Step step = workload.make();
+  double first = 0, tenth = 0;
+  for (int i = 1; i <= 10; ++i) {
+    tenth = step().item();
+    if (i == 1) first = tenth;
+  }
+  std::vector<double> times;
+  for (double total = 0; total < seconds || times.size() < 5; total += times.back()) {
+    const auto start = Clock::now();
+    step();
+    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  const auto middle = times.begin() + std::ssize(times) / 2;
+  std::ranges::nth_element(times, middle);
+  std::printf("%s seconds %.9g loss1 %.7g loss10 %.7g\n", workload.name.c_str(), *middle / workload.operations, first, tenth);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  const auto workloads = all();
+  double seconds = 1;
+  const bench::Workload* chosen = nullptr;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto named = std::ranges::find(workloads, words[i], &bench::Workload::name);
+    if (words[i] == "--list") {
+      for (const auto& w : workloads) std::puts(w.name.c_str());
+      return 0;
+    }
+    if (words[i] == "--seconds" && i + 1 < words.size()) seconds = std::atof(words[++i].data());
+    else if (named != workloads.end()) chosen = &*named;
+    else return std::fprintf(stderr, "dz_bench: '%s' is no workload; --list names them\n", words[i].data()), 2;
+  }
+  if (!chosen) return std::fprintf(stderr, "usage: dz_bench WORKLOAD [--seconds S] | --list\n"), 2;
+  run(*chosen, seconds);
+}
