@@ -1,4 +1,6 @@
 // dz_bench WORKLOAD [--seconds S]   one line: name, seconds of a step (median), loss of steps 1 and 10
+// dz_bench WORKLOAD --first         one line: name, seconds from the start of main to the end of the first step
+// dz_bench WORKLOAD --steps N       N steps and nothing else, for counting instructions
 // dz_bench --list                   the names
 //
 // Threads come from OMP_NUM_THREADS. bench/README.md says how this is paired with another program.
@@ -18,9 +20,11 @@ using Clock = std::chrono::steady_clock;
 
 std::vector<bench::Workload> all() {
   std::vector<bench::Workload> found;
-  for (auto list : {bench::dense}) std::ranges::move(list(), std::back_inserter(found));
+  for (auto list : {bench::tiny, bench::dense}) std::ranges::move(list(), std::back_inserter(found));
   return found;
 }
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 void run(const bench::Workload& workload, double seconds) {
   const bench::Step step = workload.make();
@@ -33,7 +37,7 @@ void run(const bench::Workload& workload, double seconds) {
   for (double total = 0; total < seconds || times.size() < 5; total += times.back()) {
     const auto start = Clock::now();
     step();
-    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    times.push_back(since(start));
   }
   const auto middle = times.begin() + std::ssize(times) / 2;
   std::ranges::nth_element(times, middle);
@@ -43,20 +47,29 @@ void run(const bench::Workload& workload, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const auto start = Clock::now();
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   const auto workloads = all();
   double seconds = 1;
+  long steps = 0;
+  bool first = false;
   const bench::Workload* chosen = nullptr;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto named = std::ranges::find(workloads, words[i], &bench::Workload::name);
+    const bool more = i + 1 < words.size();
     if (words[i] == "--list") {
       for (const auto& w : workloads) std::puts(w.name.c_str());
       return 0;
     }
-    if (words[i] == "--seconds" && i + 1 < words.size()) seconds = std::atof(words[++i].data());
+    if (words[i] == "--seconds" && more) seconds = std::atof(words[++i].data());
+    else if (words[i] == "--steps" && more) steps = std::atol(words[++i].data());
+    else if (words[i] == "--first") first = true;
     else if (named != workloads.end()) chosen = &*named;
     else return std::fprintf(stderr, "dz_bench: '%s' is no workload; --list names them\n", words[i].data()), 2;
   }
-  if (!chosen) return std::fprintf(stderr, "usage: dz_bench WORKLOAD [--seconds S] | --list\n"), 2;
-  run(*chosen, seconds);
+  if (!chosen) return std::fprintf(stderr, "usage: dz_bench WORKLOAD [--seconds S | --first | --steps N] | --list\n"), 2;
+  if (!first && !steps) return run(*chosen, seconds), 0;
+  const bench::Step step = chosen->make();
+  for (long i = 0; i < std::max(steps, 1L); ++i) step();
+  if (first) std::printf("%s first %.6f\n", chosen->name.c_str(), since(start));
 }
