@@ -7,6 +7,16 @@
 #include <algorithm>
 #include <exception>
 
+namespace dz {
+
+void loop_alone() {
+#ifdef _OPENMP
+  omp_set_num_threads(1);
+#endif
+}
+
+}  // namespace dz
+
 namespace dz::detail {
 
 void parallel_ranges(std::int64_t n, std::int64_t grain, RangeBody body, void* context) {
