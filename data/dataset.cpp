@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
 #include <dz/data/hdf5.hpp>
 #include <dz/ops/arithmetic.hpp>
 
@@ -15,6 +19,65 @@ Tensor pixels(const Array& images, Dtype dtype) {
   if (!is_floating(dtype)) throw DtypeError(fmt::format("pixels are float32 or float64, not {}", name(dtype)), "pixels");
   const std::int64_t features = images.size(1) * images.size(2) * images.size(3);
   return Tensor(images.reshape({images.size(0), features}).cast(dtype)) / 255;
+}
+
+namespace {
+
+/// (m, …) to (samples, …). Every number is below m.
+Array rows_of(const Array& all, std::span<const std::int64_t> samples) {
+  const Array from = all.contiguous();
+  std::vector<std::int64_t> sizes(from.sizes().begin(), from.sizes().end());
+  sizes[0] = std::ssize(samples);
+  const Array rows = Array::make(Shape(sizes), from.dtype());
+  if (rows.size() == 0) return rows;
+  const std::size_t bytes = static_cast<std::size_t>(rows.size()) / samples.size() * size_of(from.dtype());
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    std::memcpy(rows.writable_bytes() + i * bytes, from.bytes() + static_cast<std::size_t>(samples[i]) * bytes, bytes);
+  return rows;
+}
+
+}  // namespace
+
+Dataset samples_of(const Dataset& set, std::span<const std::int64_t> samples) {
+  for (const std::int64_t i : samples)
+    if (i < 0 || i >= set.size()) throw ValueError(fmt::format("no sample {} among {}", i, set.size()), "samples_of");
+  return {Tensor(rows_of(set.x.value(), samples)), set.y ? Tensor(rows_of(set.y.value(), samples)) : Tensor(),
+          set.images ? rows_of(set.images, samples) : Array(), set.classes};
+}
+
+std::vector<std::int64_t> class_numbers(const Dataset& set) { return set.y ? set.y.to_vector<std::int64_t>() : std::vector<std::int64_t>(); }
+
+std::int64_t class_count(const Dataset& set) {
+  if (!set.classes.empty()) return std::ssize(set.classes);
+  if (!set.y || set.y.rank() == 2) return 2;
+  const std::vector<std::int64_t> labels = class_numbers(set);
+  return labels.empty() ? 0 : *std::ranges::max_element(labels) + 1;
+}
+
+Dataset labelled_for(Dataset set, std::int64_t outputs) {
+  const std::vector<std::int64_t> labels = class_numbers(set);
+  const std::int64_t classes = std::max<std::int64_t>(outputs, 2);
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] < 0 || labels[i] >= classes)
+      throw ValueError(fmt::format("label {} is {}, and {} output{} tell {} classes apart", i, labels[i], outputs, outputs == 1 ? "" : "s", classes),
+                       "labelled_for");
+  const Array numbers = Array::of(labels, {std::ssize(labels)});
+  set.y = Tensor(outputs == 1 ? numbers.cast(set.x.dtype()).reshape({std::ssize(labels), 1}) : numbers);
+  return set;
+}
+
+void require_sound(const Dataset& set) {
+  const std::vector<double> x = set.x.to_vector();
+  const auto wrong = std::ranges::find_if_not(x, [](double v) { return std::isfinite(v); });
+  if (wrong != x.end()) {
+    const std::int64_t at = wrong - x.begin(), features = set.x.size() / set.size();
+    throw ValueError(fmt::format("sample {} has {} as its feature {}", at / features, *wrong, at % features), "require_sound");
+  }
+  if (!set.y) return;
+  const std::vector<double> y = set.y.to_vector();
+  for (std::size_t i = 0; i < y.size(); ++i)
+    if (!(y[i] >= 0 && (set.y.rank() != 2 || y[i] == 0 || y[i] == 1)) || (!set.classes.empty() && y[i] >= static_cast<double>(set.classes.size())))
+      throw ValueError(fmt::format("the label of sample {} is {}, which is no class", i, y[i]), "require_sound");
 }
 
 namespace {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <dz/graph/mode.hpp>
 #include <dz/ops/dropout.hpp>
 
@@ -18,14 +20,20 @@ Activation activation_by_name(std::string_view name) {
 Tensor Mlp::operator()(In x) const {
   const CallSite site(x.at());
   if (layers.empty()) throw ValueError("a network without layers", "Mlp", x.at());
-  Tensor a = x;
-  for (std::size_t l = 0; l + 1 < layers.size(); ++l) a = dropout(activation(layers[l](a)), keep_prob);
+  if (!keep_prob.empty() && keep_prob.size() + 1 != layers.size())
+    throw ValueError(fmt::format("{} keep_prob for {} hidden layers", keep_prob.size(), layers.size() - 1), "Mlp", x.at());
+  Tensor a = normalisation ? (*normalisation)(x) : x;
+  for (std::size_t l = 0; l + 1 < layers.size(); ++l) a = dropout(activation(layers[l](a)), keep_prob.empty() ? 1 : keep_prob[l]);
   return layers.back()(a);
+}
+
+bool Mlp::drops() const {
+  return std::ranges::any_of(keep_prob, [](double p) { return p < 1; });
 }
 
 Mlp mlp(const std::vector<std::int64_t>& sizes, Activation activation, Initialiser initialiser, Dtype dtype, Generator& g) {
   if (sizes.size() < 2) throw ShapeError("a network has at least two sizes: that of its input and that of its output", "mlp");
-  Mlp network{{}, activation, 1};
+  Mlp network{{}, activation};
   for (std::size_t l = 1; l < sizes.size(); ++l) network.layers.emplace_back(sizes[l - 1], sizes[l], initialiser, dtype, g);
   return network;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The notes' networks: logistic regression, the shallow and the deep network are all an Mlp.
 
+#include <dz/models/input_normalisation.hpp>
 #include <dz/models/linear.hpp>
 #include <dz/ops/activation.hpp>
 
@@ -17,12 +18,17 @@ Activation activation_by_name(std::string_view name);
 struct Mlp {
   std::vector<Linear> layers;
   Activation activation = nullptr;
-  double keep_prob = 1;  ///< of each hidden unit while training()
+  /// The probability to keep a unit while training(), one for each hidden layer: lower for wider ones, and only where the network
+  /// overfits (the notes, part four, section three). Empty for no dropout.
+  std::vector<double> keep_prob{};
+  std::optional<InputNormalisation> normalisation{};  ///< of the samples, before the first layer
 
-  /// (m, sizes.front()) to (m, sizes.back()).
+  /// (m, sizes.front()) to (m, sizes.back()). Throws ValueError for a keep_prob outside (0, 1], or as many as there are not hidden layers.
   Tensor operator()(In x) const;
+  /// Some hidden layer has a keep_prob below 1: the cost while training() is another with every draw.
+  bool drops() const;
 };
-BOOST_DESCRIBE_STRUCT(Mlp, (), (layers, activation, keep_prob))
+BOOST_DESCRIBE_STRUCT(Mlp, (), (layers, activation, keep_prob, normalisation))
 
 /// sizes = {n_x, hidden…, outputs}; {n_x, 1} is logistic regression. Throws ShapeError for fewer than two sizes or one below 1.
 Mlp mlp(const std::vector<std::int64_t>& sizes, Activation activation = relu, Initialiser initialiser = initialise::he,

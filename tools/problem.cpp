@@ -81,7 +81,7 @@ Mlp make_network(const Options& o, std::int64_t features) {
   sizes.insert(sizes.end(), o.layers.begin(), o.layers.end());
   require_memory(sizes, o.dtype);
   Mlp network = mlp(sizes, activation_by_name(o.activation), initialise::by_name(o.init), o.dtype);
-  network.keep_prob = o.keep_prob;
+  network.keep_prob.assign(network.layers.size() - 1, o.keep_prob);
   if (!o.start.empty()) start_from(o.start, network);
   if (!o.model.empty()) load_model(o.model, network);
   return network;

@@ -29,13 +29,13 @@ Run train(Mlp& network, const Dataset& set, const Options& o, const std::functio
   const auto begin = std::chrono::steady_clock::now();
   Run run;
   while (std::ssize(run.costs) < o.iterations && !run.diverged && !run.interrupted) {
-    if (network.keep_prob < 1) {
+    if (network.drops()) {
       const auto guard = no_grad();
       run.costs.push_back(cost_now().item());
     }
     const auto guard = training();
     const Tensor J = cost_now();
-    if (network.keep_prob == 1) run.costs.push_back(J.item());
+    if (!network.drops()) run.costs.push_back(J.item());
     run.diverged = !std::isfinite(run.costs.back());
     if (!run.diverged) {
       backward(J);
