@@ -30,7 +30,7 @@ if(DZ_BUILD_TESTS)
   endif()
   dz_add_program(dz_tests ${sources})
   target_include_directories(dz_tests PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(dz_tests PRIVATE Catch2::Catch2)
+  target_link_libraries(dz_tests PRIVATE dz::testing Catch2::Catch2)
   string(REGEX MATCH "^[0-9]+" catch2_major "${Catch2_VERSION}")
   target_compile_definitions(dz_tests PRIVATE DZ_CATCH2=${catch2_major} DZ_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                              DZ_BINARY_DIR="${PROJECT_BINARY_DIR}")

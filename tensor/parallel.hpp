@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <dz/tensor/thresholds.hpp>
+
 namespace dz {
 
 namespace detail {
@@ -26,8 +28,5 @@ template <class Body> void parallel_for(std::int64_t n, std::int64_t grain, Body
 
 /// From here on, what the calling thread computes runs on it alone: for threads that work beside the one that trains.
 void loop_alone();
-
-/// Elements a thread should have before a second one pays (an empty parallel region costs about 0.6 µs).
-inline constexpr std::int64_t elementwise_grain = 16384;
 
 }  // namespace dz

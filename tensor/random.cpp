@@ -41,7 +41,7 @@ template <class T> inline constexpr std::int64_t per_block = std::is_same_v<T, f
 /// Fills out with values(words) of consecutive blocks and moves the generator on. All blocks are independent.
 template <class T, class F> void fill_blocks(T* out, std::int64_t n, const Generator& g, F values) {
   constexpr std::int64_t per = per_block<T>;
-  parallel_for((n + per - 1) / per, elementwise_grain / 32, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for((n + per - 1) / per, std::max<std::int64_t>(1, elementwise_grain / 32), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const std::array<T, per> v = values(words(g, static_cast<std::uint64_t>(b)));
       for (std::int64_t i = 0; i < per && b * per + i < n; ++i) out[b * per + i] = v[static_cast<std::size_t>(i)];

@@ -18,7 +18,6 @@ namespace {
 using detail::Convolution;
 using detail::ConvolutionMap;
 
-constexpr std::int64_t block_elements = 1 << 18;  // of the matrix of windows that is laid out at a time
 
 // ---- sizes
 
@@ -70,7 +69,7 @@ struct Gather {
   bool plain() const { return window == Pair(1) && stride == Pair(1) && padding == Pair(0); }
   /// Rows laid out at a time.
   std::int64_t block() const {
-    return std::clamp<std::int64_t>(plain() ? INT_MAX : block_elements / std::max<std::int64_t>(row(), 1), 1,
+    return std::clamp<std::int64_t>(plain() ? INT_MAX : window_elements / std::max<std::int64_t>(row(), 1), 1,
                                     std::max<std::int64_t>(count(), 1));
   }
 };

@@ -77,7 +77,7 @@ std::string which(const Shape& batch, std::int64_t number) {
 
 /// Calls body(number) for every (n, n) matrix of a batch; it gives the pivot that it broke off at, or −1. Throws for the first of them.
 template <class Body> void for_each_matrix(const Shape& batch, std::int64_t n, const char* reason, Body body) {
-  constexpr std::int64_t single_threaded = 32;  // up to this size OpenBLAS uses one thread, so threads may share the batch
+  constexpr std::int64_t single_threaded = thresholds::factorised_size;  // up to this size OpenBLAS uses one thread, so threads may share the batch
   std::atomic<std::int64_t> first_failure{INT64_MAX};
   auto range = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

@@ -17,8 +17,6 @@ namespace {
 
 using detail::Matrix;
 
-constexpr std::int64_t loop_limit = 512, onednn_limit = 1'000'000;  // multiply-adds
-
 template <class T> void loop_matmul(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
   for (std::int64_t i = 0; i < out.rows; ++i)
     for (std::int64_t j = 0; j < out.columns; ++j) {
@@ -52,9 +50,9 @@ template <class T> void blas_matmul(const Matrix<T>& out, const Matrix<const T>&
 template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
   const std::int64_t outer = out.rows * out.columns;
   if (outer == 0) return;
-  if (a.columns <= loop_limit && outer <= loop_limit && outer * a.columns <= loop_limit) return loop_matmul(out, a, b);
+  if (a.columns <= loop_product && outer <= loop_product && outer * a.columns <= loop_product) return loop_matmul(out, a, b);
   if constexpr (std::is_same_v<T, float>)
-    if (static_cast<double>(outer) * static_cast<double>(a.columns) >= onednn_limit && detail::onednn_matmul(out, a, b)) return;
+    if (static_cast<double>(outer) * static_cast<double>(a.columns) >= static_cast<double>(onednn_product) && detail::onednn_matmul(out, a, b)) return;
   blas_matmul(out, a, b);
 }
 

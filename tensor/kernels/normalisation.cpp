@@ -14,8 +14,8 @@
 namespace dz::kernels {
 namespace {
 
-constexpr std::int64_t run_block = 64;  // runs whose parts of the scale's and shift's gradients are added in the element type
-constexpr std::int64_t strip = 128;     // channels gone through together
+constexpr std::int64_t run_block = thresholds::normalised_runs;  // runs whose parts of the scale's and shift's gradients are added in the element type
+constexpr std::int64_t strip = thresholds::normalised_channels;     // channels gone through together
 
 std::int64_t blocks_of(std::int64_t n, std::int64_t block) { return (n + block - 1) / block; }
 

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include <dz/tensor/dtype.hpp>
+#include <dz/tensor/thresholds.hpp>
 
 #define DZ_INLINE [[gnu::always_inline]] inline
 
@@ -54,7 +55,7 @@ template <class T> DZ_INLINE Pack<T> pack_softplus(const Pack<T>& x);
 }  // namespace detail
 
 template <class T> struct Pack {
-  static constexpr int width = 64 / sizeof(T);
+  static constexpr int width = static_cast<int>(thresholds::pack_bytes) / sizeof(T);
   using V = typename detail::Vector<T>::Type;
   using Element = T;
   V v;

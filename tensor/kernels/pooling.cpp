@@ -9,7 +9,7 @@
 namespace dz::kernels {
 namespace {
 
-constexpr std::int64_t strip = 64;  // channels that are gone through together
+constexpr std::int64_t strip = thresholds::pooled_channels;  // channels that are gone through together
 
 /// One window: its part [top, bottom) × [left, right) of the image, and where it would begin without its rim.
 struct Window {

@@ -12,8 +12,8 @@
 namespace dz::kernels {
 namespace {
 
-constexpr std::int64_t block = 4096;  // summed by one thread
-constexpr std::int64_t chunk = 256;   // summed in the element type itself: a lane rounds sixteen times before it goes over into double
+constexpr std::int64_t block = thresholds::sum_block;  // summed by one thread
+constexpr std::int64_t chunk = thresholds::sum_chunk;   // summed in the element type itself: a lane rounds sixteen times before it goes over into double
 
 template <class T> using Accumulator = std::conditional_t<std::is_floating_point_v<T>, double, std::int64_t>;
 
@@ -51,7 +51,7 @@ template <class T> void sum_rows(T* out, const T* x, Extents e) {
     });
     return;
   }
-  constexpr std::int64_t width = 256;  // columns summed at a time, in double
+  constexpr std::int64_t width = thresholds::sum_columns;  // columns summed at a time, in double
   const std::int64_t strips = (e.after + width - 1) / width;
   parallel_for(e.before * strips, std::max<std::int64_t>(1, grain / width), [&](std::int64_t begin, std::int64_t end) {
     double column[width];

@@ -8,7 +8,6 @@ namespace dz::test {
 namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
-using Kind = Input::Kind;
 
 const std::vector<Empty> keeps_empty{{{{0, 4}}, Shape{0, 4}}, {{{3, 0}}, Shape{3, 0}}, {{{0}}, Shape{0}}};
 const std::vector<Empty> keeps_two_empty{
@@ -16,11 +15,6 @@ const std::vector<Empty> keeps_two_empty{
 const std::vector<Shapes> refuses_two{{{5}, {5, 1}}, {{2, 3}, {3, 2}}, {{1}, {1, 1}}, {{2, 3}, {3}}};
 
 }  // namespace
-
-Input real(const Shape& shape, double low, double high) { return {shape, low, high}; }
-Input apart(const Shape& shape) { return {shape, 0, 0, Kind::apart}; }
-Input labels_below(const Shape& shape, double n) { return {shape, 0, n, Kind::label}; }
-Input booleans(const Shape& shape) { return {shape, 0, 1, Kind::boolean}; }
 
 /// An elementwise function of one argument.
 Operation one(std::string name, Tensor (*f)(In), Input input, Limits at_infinity) {
@@ -290,27 +284,6 @@ void add_losses(std::vector<Operation>& rows) {
 
 }  // namespace
 
-Tensor Input::draw(Dtype dtype, Generator& g) const {
-  const std::int64_t n = shape.volume();
-  switch (kind) {
-    case Kind::real: return Tensor(uniform(shape, low, high, float32, g).value().cast(dtype));
-    case Kind::apart: {
-      const Tensor places = cast(permutation(n, g), float64);
-      return Tensor(reshape((places * 2 - static_cast<double>(n / 2 * 2 - 1)) * 0.1, shape).value().cast(float32).cast(dtype));
-    }
-    case Kind::label: return Tensor(uniform(shape, 0, high, float64, g).value().cast(int64));
-    case Kind::boolean: break;
-  }
-  return less(uniform(shape, 0, 1, float32, g), 0.5);
-}
-
-Tensors Operation::draw(Dtype dtype, std::uint64_t seed) const {
-  Generator g(seed);
-  Tensors drawn;
-  for (const Input& i : inputs) drawn.push_back(i.draw(dtype, g));
-  return drawn;
-}
-
 std::vector<Operation> operations() {
   std::vector<Operation> rows;
   add_arithmetic(rows);
@@ -325,6 +298,7 @@ std::vector<Operation> operations() {
   add_control(rows);
   add_linear_algebra(rows);
   add_layers(rows);
+  for (Operation& o : rows) o.place = R"((table|rows_\w+)\.cpp:\d+)";
   return rows;
 }
 

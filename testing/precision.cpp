@@ -1,0 +1,226 @@
+// The code that ships is float32: its values and gradients against those of float64, on every way that a kernel can take and at sizes on
+// both sides of every threshold.
+//
+// What they may differ by. Float32 rounds every intermediate result by at most u = 2⁻²⁴ of itself. So no algorithm in float32 can be
+// expected to be nearer than the function itself moves, in float64, when its inputs are moved by u of themselves: that response is
+// measured, by nudging every input and the cotangent up or down at random. A chain of roundings, of which there are a few in an
+// operation, adds up to a few times as much (`roundings`); a sum of k terms added up one after another rounds partial sums that grow as
+// √k beside its response, for terms of random sign (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., §4.2 and §2.8).
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <set>
+
+#include <dz/tensor/force.hpp>
+#include <dz/testing/run.hpp>
+
+namespace dz::testing {
+namespace {
+
+constexpr double unit = 0x1p-24, nudge = 0x1p-30;
+constexpr double roundings = 8;  // one after another, within an operation
+constexpr int nudges = 4;
+
+/// A way that kernels are made to take.
+struct Way {
+  const char* name;
+  Isa isa = Isa::avx512;
+  int threads = 1;
+  std::int64_t grain = elementwise_grain, loop = loop_product, onednn = onednn_product, windows = window_elements;
+  Reverse reverse = Reverse::fused;
+};
+
+/// Those that matter at any size.
+std::vector<Way> ways() {
+  return {{.name = "baseline", .isa = Isa::baseline},
+          {.name = "AVX2", .isa = Isa::avx2},
+          {.name = "AVX-512"},
+          {.name = "two threads", .threads = 2},
+          {.name = "composed", .reverse = Reverse::composed}};
+}
+
+/// Those that large sizes take by themselves, taken by small ones.
+std::vector<Way> forced_ways() {
+  constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  return {{.name = "split among two threads", .threads = 2, .grain = 8},
+          {.name = "split among three threads, composed", .threads = 3, .grain = 8, .reverse = Reverse::composed},
+          {.name = "products by a loop", .loop = never},
+          {.name = "products by BLAS", .loop = 0, .onednn = never},
+          {.name = "products by oneDNN", .loop = 0, .onednn = 0},
+          {.name = "windows in small blocks", .windows = 64}};
+}
+
+Run run(const Operation& o, const Tensors& inputs, const Way& w) {
+  const force::InstructionSet isa(w.isa);
+  const force::Threads threads(w.threads);
+  const force::Size grain(elementwise_grain, w.grain), loop(loop_product, w.loop), onednn(onednn_product, w.onednn),
+      windows(window_elements, w.windows);
+  return run(o, inputs, w.reverse);
+}
+
+// ---- what float32 may differ by
+
+using Bar = std::vector<double>;
+
+/// The response of one result, per unit of relative change of everything that it is computed from: root mean squares.
+struct Response {
+  std::vector<double> squares;
+
+  void add(const std::vector<double>& moved, const std::vector<double>& still) {
+    squares.resize(still.size());
+    for (std::size_t i = 0; i < still.size(); ++i) {
+      const double change = (moved[i] - still[i]) / nudge;
+      squares[i] += change * change / nudges;
+    }
+  }
+  /// Half of it is that of all elements together: a few nudges may miss an element's own.
+  Bar bar(const std::vector<double>& exact, double terms) const {
+    double all = 0;
+    for (const double s : squares) all += std::isfinite(s) ? s : 0;
+    const double typical = squares.empty() ? 0 : std::sqrt(all / static_cast<double>(squares.size()));
+    Bar b;
+    for (std::size_t i = 0; i < exact.size(); ++i)
+      b.push_back(roundings * unit * (std::abs(exact[i]) + std::sqrt(terms) * (std::sqrt(squares[i]) + typical)) +
+                  std::numeric_limits<float>::denorm_min());
+    return b;
+  }
+};
+
+/// The results in float64, and what those in float32 may differ from them by.
+struct Reference {
+  Run exact;
+  Bar value;
+  std::vector<Bar> gradients;
+};
+
+Reference reference(const Operation& o) {
+  const Tensors x = o.draw(float64);
+  Reference r{run(o, x), {}, {}};
+  std::vector<Response> responses(1 + r.exact.gradients.size());
+  for (int k = 1; k <= nudges; ++k) {
+    const Run moved = run(o, x, Reverse::fused, {nudge, static_cast<std::uint64_t>(k)});
+    responses[0].add(moved.value, r.exact.value);
+    for (std::size_t i = 0; i < r.exact.gradients.size(); ++i) responses[i + 1].add(moved.gradients[i], r.exact.gradients[i]);
+  }
+  // As many terms flow into an element as there are elements to read for each that is written; in a square matrix, a row's.
+  double read = static_cast<double>(r.exact.value.size()), side = 1;
+  for (const Tensor& t : x) {
+    read += static_cast<double>(t.size());
+    for (int i = 1; i < t.rank(); ++i)
+      if (t.size(i) == t.size(i - 1)) side = std::max(side, static_cast<double>(t.size(i)));
+  }
+  const auto terms = [&](std::size_t written) { return std::max(side, read / static_cast<double>(std::max<std::size_t>(written, 1))); };
+  r.value = responses[0].bar(r.exact.value, terms(r.exact.value.size()));
+  for (std::size_t i = 0; i < r.exact.gradients.size(); ++i)
+    r.gradients.push_back(responses[i + 1].bar(r.exact.gradients[i], terms(r.exact.gradients[i].size())));
+  return r;
+}
+
+void compare(Findings& f, const std::string& what, const std::vector<double>& is, const std::vector<double>& exact, const Bar& bar) {
+  if (is.size() != exact.size()) return f.fail(what + " has another size in float32");
+  std::size_t worst = is.size();
+  double most = 1;
+  for (std::size_t i = 0; i < is.size(); ++i) {
+    const bool same = is[i] == exact[i] || (std::isnan(is[i]) && std::isnan(exact[i]));
+    const double ratio = same ? 0 : std::abs(is[i] - exact[i]) / bar[i];
+    if (ratio <= most) continue;  // a NaN is worst of all
+    worst = i, most = ratio;
+    if (std::isnan(ratio)) break;
+  }
+  if (worst == is.size()) return;
+  char text[256];
+  std::snprintf(text, sizeof text, ", element %zu of %zu: %.9g in float32, %.9g in float64, %.2g apart where rounding explains %.2g", worst,
+                is.size(), is[worst], exact[worst], std::abs(is[worst] - exact[worst]), bar[worst]);
+  f.fail(what + text);
+}
+
+/// Whether the operation takes these sizes; what it refuses is passed over.
+bool takes(const Operation& o) {
+  try {
+    const auto quiet = no_grad();
+    o.call(o.draw(float32));
+    return true;
+  } catch (const ShapeError&) {
+    return false;
+  }
+}
+
+void ask_at(const Operation& o, const std::vector<Way>& ways, Findings& f) {
+  const Reference exact = reference(o);
+  const Tensors x = o.draw(float32);
+  for (const Way& w : ways) {
+    if (o.order < 2 && w.reverse == Reverse::composed) continue;
+    f.open(shapes_of(o) + ", " + w.name);
+    const Run r = run(o, x, w);
+    f.expect(r.trouble.empty(), r.trouble);
+    compare(f, "the value", r.value, exact.exact.value, exact.value);
+    f.expect(r.gradients.size() == exact.exact.gradients.size(), "another number of gradients in float32");
+    for (std::size_t i = 0; i < std::min(r.gradients.size(), exact.gradients.size()); ++i)
+      compare(f, "gradient " + std::to_string(i), r.gradients[i], exact.exact.gradients[i], exact.gradients[i]);
+  }
+}
+
+std::int64_t elements(const Operation& o) {
+  std::int64_t most = 0;
+  for (const Input& i : o.inputs) most = std::max(most, i.shape.volume());
+  return most;
+}
+
+/// Sizes at which some array, or product, of the operation lies just below, at and above a threshold.
+std::set<std::int64_t> sizes_around_thresholds(const Operation& o) {
+  std::set<std::int64_t> beside{1};  // how often the size that grows may be counted
+  for (const Input& i : o.inputs) {
+    beside.insert(std::max<std::int64_t>(1, i.shape.volume()));
+    for (int axis = 0; axis < i.shape.rank(); ++axis)
+      beside.insert(std::max<std::int64_t>(1, i.shape.volume() / std::max<std::int64_t>(1, i.shape[axis])));
+  }
+  std::set<std::int64_t> distinct;
+  for (const Input& i : o.inputs)
+    for (int axis = 0; axis < i.shape.rank(); ++axis) distinct.insert(i.shape[axis]);
+  std::int64_t product = 1;
+  for (const std::int64_t s : distinct) product *= std::max<std::int64_t>(1, s);
+  for (const std::int64_t s : distinct) beside.insert(std::max<std::int64_t>(1, product / std::max<std::int64_t>(1, s)));
+  std::set<std::int64_t> sizes;
+  for (const Threshold& t : all_thresholds)
+    for (const std::int64_t b : beside)
+      for (const std::int64_t n : {*t.size / b - 1, *t.size / b, *t.size / b + 1})
+        if (n > 0) sizes.insert(n);
+  return sizes;
+}
+
+}  // namespace
+
+void ask_precision(const Operation& o, Findings& f) {
+  if (o.random) {
+    f.open("random: float32 and float64 draw different numbers");
+    return;
+  }
+  std::vector<Way> all = ways();
+  for (const Way& w : forced_ways()) all.push_back(w);
+  ask_at(o, all, f);
+  bool grows = o.inputs.empty();
+  for (const std::int64_t n : {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65})
+    for (const Operation& other : grown(o, n)) {
+      if (!takes(other)) continue;
+      grows = true;
+      ask_at(other, all, f);
+    }
+  if (grown(o, 1).empty()) return;
+  f.open("sizes");
+  f.expect(grows, "it refuses every other size than its examples': give .sizes");
+}
+
+void ask_thresholds(const Operation& o, Findings& f) {
+  if (o.random) return;
+  constexpr std::int64_t most = 600'000, most_of_a_side = 200;  // elements; and of a square matrix, whose work grows with the cube
+  for (const std::int64_t n : sizes_around_thresholds(o))
+    for (const Operation& other : grown(o, n)) {
+      const bool square = elements(other) >= n * n;
+      if (elements(other) > most || (square && n > most_of_a_side) || !takes(other)) continue;
+      ask_at(other, ways(), f);
+    }
+}
+
+}  // namespace dz::testing
