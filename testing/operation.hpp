@@ -63,6 +63,8 @@ struct Operation {
   /// The inputs' shapes at the size n, one function for each way in which they can grow. Left out: each size greater than 1 among the
   /// examples grows by itself, wherever it occurs, and sizes that the operation refuses are passed over.
   std::vector<std::function<Shapes(std::int64_t)>> sizes = {};
+  /// The least size at which float32 is compared: of fewer, all that matters cancels, and what is left is rounding (a mean of one).
+  std::int64_t smallest = 1;
   int order = 2;                             ///< 1: its derivative is of first order only
   std::string place = R"([\w.-]+:\d+)";      ///< a regular expression of the place in the source that its errors name
 

@@ -82,6 +82,7 @@ void add_normalisation(std::vector<Operation>& rows) {
   rows.push_back(row("batch_norm in training", [](const Tensors& x) { return batch_norm(x[0], x[1], x[2]).y; }, {{3, 2, 4}, {4}, {4}},
                      {{{{0, 4}, {4}, {4}}, std::nullopt}, {{{3, 0}, {0}, {0}}, std::nullopt}},
                      {{{3, 4}, {3}, {4}}, {{3, 4}, {4}, {1, 4}}, {{4}, {4}, {4}}}));
+  rows.back().smallest = 2;
   rows.push_back(row("batch_norm in evaluation", [](const Tensors& x) { return batch_norm(x[0], x[1], x[2], x[3], x[4]); },
                      {{3, 2, 4}, {4}, {4}, {4}, {4}}, {{{{0, 4}, {4}, {4}, {4}, {4}}, Shape{0, 4}}},
                      {{{3, 4}, {4}, {4}, {1}, {4}}, {{4}, {4}, {4}, {4}, {4}}}));
@@ -89,11 +90,13 @@ void add_normalisation(std::vector<Operation>& rows) {
   rows.push_back(row("layer_norm", [](const Tensors& x) { return layer_norm(x[0], x[1], x[2]); }, {{3, 2, 5}, {5}, {5}},
                      {{{{0, 4}, {4}, {4}}, Shape{0, 4}}, {{{3, 0}, {0}, {0}}, Shape{3, 0}}},
                      {{{3, 4}, {3}, {4}}, {{3, 4}, {4}, {}}, {{}, {}, {}}}));
+  rows.back().smallest = 3;
   rows.push_back(row("group_norm", [](const Tensors& x) { return group_norm(x[0], 2, x[1], x[2]); }, {{2, 3, 4}, {4}, {4}},
                      {{{{0, 4}, {4}, {4}}, Shape{0, 4}}, {{{2, 0, 4}, {4}, {4}}, Shape{2, 0, 4}}},
                      {{{2, 5}, {5}, {5}}, {{2, 4}, {2}, {4}}, {{4}, {4}, {4}}}));
   rows.push_back(row("rms_norm", [](const Tensors& x) { return rms_norm(x[0], x[1]); }, {{3, 2, 5}, {5}}, {{{{0, 4}, {4}}, Shape{0, 4}}},
                      {{{3, 4}, {3}}, {{}, {}}}));
+  rows.back().smallest = 2;
 }
 
 void add_attention(std::vector<Operation>& rows) {

@@ -9,8 +9,8 @@
 namespace dz::test {
 namespace {
 
-/// A matrix with 9 added to its diagonal, which makes small ones positive definite.
-Tensor lifted(const Tensor& x) { return x + 9 * diagonal_matrix(ones_like(diagonal(x))); }
+/// A matrix with three times its size added to its diagonal, which makes it positive definite: its elements lie between −2 and 2.
+Tensor lifted(const Tensor& x) { return x + 3 * x.size(-1) * diagonal_matrix(ones_like(diagonal(x))); }
 
 /// An operation of a square matrix.
 Operation of_square(std::string name, Tensor (*f)(In), bool to_scalar) {

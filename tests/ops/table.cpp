@@ -177,6 +177,7 @@ void add_shapes(std::vector<Operation>& rows) {
                       },
                   .inputs = {real({})},
                   .empty = {{{{}}, Shape{0, 4}}, {{{1, 1}}, Shape{0, 4}}},
+                  .refused = {{{3}}, {{1}}, {{2, 4}}, {{1, 3}}, {{1, 1, 1}}},
                   .passes_nan = false});
   rows.push_back({.name = "sum_to",
                   .call =
