@@ -13,8 +13,13 @@ Tensor sub(In a, In b) {
 
 Tensor mul(In a, In b) {
   return record("mul", kernels::mul,
-                wrt(a, [b](const Tensor& dy) { return dy * b; }),
-                wrt(b, [a](const Tensor& dy) { return dy * a; }));
+                wrt(a, [b = Tensor(b)](const Tensor& dy) { return dy * b; }),  // a Tensor is half the size of an In: long chains are made of this
+                wrt(b, [a = Tensor(a)](const Tensor& dy) { return dy * a; }));
+}
+
+Tensor scaled(In x, double factor) {
+  return record("mul", [factor](const Array& v) { return kernels::mul(v, Array::number(factor)); },
+                wrt(x, [factor](const Tensor& dy) { return dy * factor; }));
 }
 
 Tensor div(In a, In b) {

@@ -65,6 +65,7 @@ struct Operation {
   std::vector<std::function<Shapes(std::int64_t)>> sizes = {};
   /// The least size at which float32 is compared: of fewer, all that matters cancels, and what is left is rounding (a mean of one).
   std::int64_t smallest = 1;
+  bool product = false;  ///< it multiplies matrices: it is tried at the sizes of large products too
   int order = 2;                             ///< 1: its derivative is of first order only
   std::string place = R"([\w.-]+:\d+)";      ///< a regular expression of the place in the source that its errors name
 

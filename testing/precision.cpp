@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include <dz/tensor/force.hpp>
@@ -143,16 +144,16 @@ std::int64_t elements(const Operation& o) {
   return most;
 }
 
-/// Whether the operation takes these sizes; what it refuses is passed over.
-bool takes(const Operation& o) {
+/// How many elements its result has, or none where the operation does not take these sizes.
+std::optional<std::int64_t> gives(const Operation& o) {
   try {
     const auto quiet = no_grad();
-    o.call(o.draw(float32));
-    return true;
+    return o.call(o.draw(float32)).size();
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
 }
+bool takes(const Operation& o) { return gives(o).has_value(); }
 
 void ask_at(const Operation& o, const std::vector<Way>& ways, Findings& f) {
   const force::Threads one(1);
@@ -170,26 +171,25 @@ void ask_at(const Operation& o, const std::vector<Way>& ways, Findings& f) {
   }
 }
 
-/// Sizes at which some array, or product, of the operation lies just below, at and above a threshold.
-std::set<std::int64_t> sizes_around_thresholds(const Operation& o) {
-  std::set<std::int64_t> beside{1};  // how often the size that grows may be counted
-  for (const Input& i : o.inputs) {
-    beside.insert(std::max<std::int64_t>(1, i.shape.volume()));
-    for (int axis = 0; axis < i.shape.rank(); ++axis)
-      beside.insert(std::max<std::int64_t>(1, i.shape.volume() / std::max<std::int64_t>(1, i.shape[axis])));
-  }
-  std::set<std::int64_t> distinct;
-  for (const Input& i : o.inputs)
-    for (int axis = 0; axis < i.shape.rank(); ++axis) distinct.insert(i.shape[axis]);
-  std::int64_t product = 1;
-  for (const std::int64_t s : distinct) product *= std::max<std::int64_t>(1, s);
-  for (const std::int64_t s : distinct) beside.insert(std::max<std::int64_t>(1, product / std::max<std::int64_t>(1, s)));
+/// Multiply-adds of the matrix product that an operation of these shapes may be: every size that occurs, once.
+std::int64_t multiply_adds(const Operation& o) {
   std::set<std::int64_t> sizes;
-  for (const Threshold& t : all_thresholds)
-    for (const std::int64_t b : beside)
-      for (const std::int64_t n : {*t.size / b - 1, *t.size / b, *t.size / b + 1})
-        if (n > 0) sizes.insert(n);
-  return sizes;
+  for (const Input& i : o.inputs)
+    for (int axis = 0; axis < i.shape.rank(); ++axis) sizes.insert(std::max<std::int64_t>(1, i.shape[axis]));
+  std::int64_t product = 1;
+  for (const std::int64_t s : sizes) product *= s;
+  return product;
+}
+
+/// A size just below a threshold and one just above it, by a count that grows with the size.
+template <class Count> void around(std::set<std::int64_t>& sizes, std::int64_t threshold, Count count) {
+  std::int64_t low = 0, high = std::int64_t{1} << 21;
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (count(middle) < threshold ? low : high) = middle;
+  }
+  for (const std::int64_t n : {low, low + 2})
+    if (n > 0) sizes.insert(n);
 }
 
 }  // namespace
@@ -217,13 +217,25 @@ void ask_precision(const Operation& o, Findings& f) {
 
 void ask_thresholds(const Operation& o, Findings& f) {
   if (o.random) return;
-  constexpr std::int64_t most = 600'000, most_of_a_side = 200;  // elements; and of a square matrix, whose work grows with the cube
-  for (const std::int64_t n : sizes_around_thresholds(o))
-    for (const Operation& other : grown(o, n)) {
-      const bool square = elements(other) >= n * n;
-      if (n < o.smallest || elements(other) > most || (square && n > most_of_a_side) || !takes(other)) continue;
+  const std::int64_t most = o.product ? 600'000 : 70'000, most_of_a_side = 130;  // elements; of a square matrix, whose work grows with the cube
+  for (std::size_t way = 0; way < grown(o, 2).size(); ++way) {
+    const auto at = [&](std::int64_t n) { return std::move(grown(o, n)[way]); };
+    const auto small = gives(at(16)), twice = gives(at(32));  // how fast the result grows
+    const double power = small && twice && *small > 0 ? std::log2(static_cast<double>(*twice) / static_cast<double>(*small)) : 1;
+    const auto result = [&](std::int64_t n) { return small ? static_cast<double>(*small) * std::pow(static_cast<double>(n) / 16, power) : 0; };
+    std::set<std::int64_t> sizes;
+    for (const Threshold& t : all_thresholds) {
+      around(sizes, *t.size, [](std::int64_t n) { return n; });
+      around(sizes, *t.size, [&](std::int64_t n) { return elements(at(n)); });
+      if (o.product) around(sizes, *t.size, [&](std::int64_t n) { return multiply_adds(at(n)); });
+    }
+    for (const std::int64_t n : sizes) {
+      const Operation other = at(n);
+      const bool square = elements(other) / n >= n;
+      if (n < o.smallest || elements(other) > most || result(n) > static_cast<double>(most) || (square && n > most_of_a_side) || !takes(other)) continue;
       ask_at(other, ways(), f);
     }
+  }
 }
 
 }  // namespace dz::testing

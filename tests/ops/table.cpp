@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 #include <tuple>
 
 namespace dz::test {
@@ -56,6 +57,7 @@ void add_arithmetic(std::vector<Operation>& rows) {
   rows.push_back(two("add of a scalar", add, real({3, 4}), real({})));
   rows.push_back(two("sub", sub, real({3, 4}), real({3, 1})));
   rows.push_back(two("mul", mul, real({3, 1}), real({1, 4})));
+  rows.push_back(one("scaled", [](In x) { return scaled(x, -0.7); }, real({3, 4}), {{-inf, inf}}));
   rows.push_back(two("div", div, real({3, 4}), real({3, 1}, 0.5, 2)));
   rows.push_back(one("neg", neg, real({3, 4}), {{-inf, inf}}));
   rows.push_back(two("pow", pow, real({3, 4}, 0.3, 2), real({1, 4})));
@@ -299,6 +301,8 @@ std::vector<Operation> operations() {
   add_control(rows);
   add_linear_algebra(rows);
   add_layers(rows);
+  const std::set<std::string> products{"matmul", "linear", "outer", "dot", "einsum", "conv2d", "conv1d", "attention"};
+  for (Operation& o : rows) o.product = products.contains(o.function());
   for (Operation& o : rows) o.place = R"((table|rows_\w+)\.cpp:\d+)";
   return rows;
 }
