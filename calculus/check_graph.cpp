@@ -9,7 +9,8 @@
 #include <dz/graph/mode.hpp>
 #include <dz/graph/reverse.hpp>
 #include <dz/graph/view.hpp>
-#include <dz/tensor/random.hpp>
+#include <dz/calculus/precision.hpp>
+#include <dz/calculus/subject.hpp>
 #include <dz/tensor/widen.hpp>
 
 namespace dz {
@@ -24,45 +25,94 @@ class Examination {
       had_float32_ |= floating && a.dtype() == float32;
       inputs_.push_back(!floating ? a : widen ? a.cast(float64).clone() : a.clone());
     }
-    Generator g(seed);
-    for (const Array& y : forward())  // indices and the like have none
-      cotangents_.push_back(is_floating(y.dtype()) ? Tensor(kernels::normal(y.shape(), 0.3, 1, y.dtype(), g)) : Tensor());
+    for (const Array& y : forward(inputs_)) outputs_.push_back(Tensor(y));
+    cotangents_ = detail::cotangents_like(outputs_, seed);
+    for (std::size_t o = 0; o < outputs_.size(); ++o)  // indices and the like have none
+      if (!is_floating(outputs_[o].dtype())) cotangents_[o] = Tensor();
   }
 
   void run(OperationCheck& result) {
-    const std::vector<Tensor> gradients = detail::pull_alone(node_, cotangents_);
-    const detail::Probe probe{inputs_, [this] { return contracted(); }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24,
+    gradients_ = detail::pull_alone(node_, cotangents_);
+    const detail::Probe probe{inputs_, [this] { return std::vector<double>{contracted()}; }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24,
                               had_float32_ ? 0x1p-24 : 0};
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      if (!gradients[i]) continue;
-      result.inputs.push_back(detail::compare(probe, i, gradients[i].value(), fmt::format("input {}", i), seed_));
+    const detail::Differences differences(probe);
+    for (std::size_t i = 0; i < gradients_.size(); ++i) {
+      if (!gradients_[i]) continue;
+      const detail::Claim claim{i, fmt::format("input {}", i), gradients_[i].shape(), {gradients_[i].to_vector()}, {""}};
+      result.inputs.push_back(detail::compare(differences, claim, seed_));
       const Verdict v = result.inputs.back().verdict;
       if (v == Verdict::wrong || result.verdict == Verdict::right) result.verdict = v;
     }
   }
 
+  /// What it really computes, in float32, against float64.
+  void compare_float32(OperationCheck& result) const {
+    const std::span<const Array> had = node_.node()->replay()->inputs();
+    Tensors narrow_cotangents, narrow;
+    double x = 0, y = 0;
+    for (const Array& a : had)
+      if (is_floating(a.dtype())) x = std::max(x, largest(a.to_vector<double>()));
+    for (const Array& a : forward(had)) narrow.push_back(Tensor(a));
+    for (std::size_t o = 0; o < narrow.size(); ++o) {
+      const bool same = cotangents_[o] && is_floating(narrow[o].dtype());
+      narrow_cotangents.push_back(same ? Tensor(cotangents_[o].value().cast(narrow[o].dtype())) : Tensor());
+      if (same) y = std::max(y, largest(narrow[o].to_vector()));
+      if (same) look(result, fmt::format("output {}", o), outputs_[o], narrow[o], x);
+    }
+    const Tensors gradients = detail::pull_alone(node_, narrow_cotangents);
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+      if (gradients[i] && gradients_[i]) look(result, fmt::format("the gradient of input {}", i), gradients_[i], gradients[i], x + 3 * y);
+  }
+  bool has_float32() const { return had_float32_; }
+
  private:
-  std::vector<Array> forward() const {
+  using Tensors = std::vector<Tensor>;
+
+  static double largest(const std::vector<double>& values) {
+    double m = 0;
+    for (const double v : values)
+      if (std::isfinite(v)) m = std::max(m, std::abs(v));
+    return m;
+  }
+
+  /// How badly conditioned it is cannot be measured here, where the derivative has saved its values: hence a wide bar.
+  static void look(OperationCheck& result, const std::string& what, const Tensor& wide, const Tensor& narrow, double scale) {
+    const std::vector<double> a = wide.to_vector(), b = narrow.to_vector();
+    if (a.size() != b.size()) return;
+    const double terms = 4096;
+    const std::int64_t k = detail::beyond_rounding(a, b, std::vector<double>(a.size(), 0.0), 64 * scale, terms);
+    if (k < 0) return;
+    const auto at = static_cast<std::size_t>(k);
+    result.verdict = Verdict::wrong;
+    result.trouble = fmt::format("in float32 {} is wrong at element {}: {:.9g}, in float64 {:.9g}", what, index_of(k, wide.shape()), b[at], a[at]);
+    result.apart = std::abs(a[at] - b[at]) / std::max({std::abs(a[at]), std::abs(b[at]), 1e-30});
+  }
+
+  std::vector<Array> forward(std::span<const Array> inputs) const {
     const auto quiet = no_grad();
-    return node_.node()->replay()->run(inputs_);
+    return node_.node()->replay()->run(inputs);
   }
   double contracted() const {
-    double total = 0;
-    const std::vector<Array> y = forward();
-    for (std::size_t o = 0; o < y.size(); ++o) {
-      if (!cotangents_[o]) continue;
-      const std::vector<double> a = y[o].to_vector<double>(), c = cotangents_[o].to_vector();
-      for (std::size_t k = 0; k < a.size(); ++k) total += a[k] * c[k];
-    }
-    return total;
+    Tensors y, c;
+    const std::vector<Array> values = forward(inputs_);
+    for (std::size_t o = 0; o < values.size(); ++o)
+      if (cotangents_[o]) y.push_back(Tensor(values[o])), c.push_back(cotangents_[o]);
+    return detail::contraction(y, c);
   }
 
   const NodeRef& node_;
   bool widen_, had_float32_ = false;
   std::uint64_t seed_;
   std::vector<Array> inputs_;
-  std::vector<Tensor> cotangents_;
+  Tensors outputs_, cotangents_, gradients_;
 };
+
+void compare_float32(const Examination& e, OperationCheck& result) {
+  try {
+    e.compare_float32(result);
+  } catch (const DtypeError&) {  // it computes in float64 whatever it is given
+  }
+}
 
 OperationCheck examine(const NodeRef& node, std::uint64_t seed) {
   OperationCheck result;
@@ -73,7 +123,9 @@ OperationCheck examine(const NodeRef& node, std::uint64_t seed) {
     try {
       result.inputs.clear();
       result.verdict = Verdict::right;
-      Examination(node, widen, seed).run(result);
+      Examination e(node, widen, seed);
+      e.run(result);
+      if (widen && e.has_float32() && result.verdict != Verdict::wrong) compare_float32(e, result);
       return true;
     } catch (const DtypeError& e) {  // a kernel of float32 alone
       if (!widen) throw;
@@ -91,7 +143,7 @@ OperationCheck examine(const NodeRef& node, std::uint64_t seed) {
 
 /// How far apart the two are at the worst place, for the table and its order.
 double misfit(const OperationCheck& o) {
-  double worst = 0;
+  double worst = o.apart;
   for (const InputCheck& c : o.inputs) {
     const double size = std::max({std::abs(c.derivative), std::abs(c.difference), 1e-12});
     const double apart = std::abs(c.derivative - c.difference) / size;

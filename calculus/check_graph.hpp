@@ -3,7 +3,7 @@
 
 #include <iosfwd>
 
-#include <dz/calculus/differences.hpp>
+#include <dz/calculus/comparison.hpp>
 #include <dz/graph/tensor.hpp>
 
 namespace dz {
@@ -15,7 +15,8 @@ struct OperationCheck {
   Shape shape;  ///< of its (first) output
   Verdict verdict = Verdict::right;
   std::vector<InputCheck> inputs;  ///< those that need a gradient
-  std::string trouble;             ///< why it could not be examined; may be empty
+  std::string trouble;             ///< why it could not be examined, or what is wrong in float32; may be empty
+  double apart = 0;                ///< relative difference of float32 and float64 where that is wrong
 };
 
 struct GraphCheck {

@@ -1,47 +1,66 @@
 #pragma once
-// Derivatives by difference quotients, with an error bar, and their comparison with the derivatives that a reverse pass gave.
+// Slopes of a function by difference quotients, each with an error bar that comes from the data.
+//
+// With steps h and h/2 the central quotients q(h) and q(h/2) are off by a·h² and a·h²/4, so q(h/2) + (q(h/2) − q(h))/3 is free of the
+// leading term (Richardson 1911). The bar holds what the extrapolation changed, and the noise of the function over the step. Rounding u leaves
+// u·|f|/h and truncation h⁴: the step h ~ u^(1/5)·|x| balances them.
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include <dz/tensor/array.hpp>
 
-namespace dz {
+namespace dz::detail {
 
-enum class Verdict { right, wrong, undecided };
-
-/// How one input's gradient compares with difference quotients.
-struct InputCheck {
-  std::string name;
-  Shape shape;
-  Verdict verdict = Verdict::right;
-  std::int64_t element = 0;    ///< where they differ most against the error bar, in row order
-  double derivative = 0;       ///< what the reverse pass gave there
-  double difference = 0;       ///< the difference quotient there
-  double error_bar = 0;        ///< what they may differ by
-  std::int64_t compared = 0;   ///< elements compared one by one
-  std::int64_t differing = 0;  ///< of these
-  std::string cause;           ///< a guess, or why it cannot be decided; may be empty
-};
-
-/// "input 0 (3, 4), element [1, 2]: derivative 0.42, by differences 0.84 ± 2e-10 (12 of 12 differ: twice too small)".
-std::string to_string(const InputCheck& check);
-
-namespace detail {
-
-/// A scalar function of arrays that are this check's own: contracted() evaluates it at their present values.
+/// What is examined: values computed from arrays that are this check's own. Row 0 is the outputs' contraction with a random cotangent;
+/// further rows, where there are any, are the outputs' elements.
 struct Probe {
   std::vector<Array> inputs;  // contiguous; floating ones are changed in place and put back
-  std::function<double()> contracted;
+  std::function<std::vector<double>()> rows;
   double rounding = 0x1p-53;     // unit roundoff of what the function computes in
   double captured_rounding = 0;  // of values that the derivative has saved in a lower precision
 };
 
-/// Compares `gradient` with the slopes of the probe by input number i: small inputs element by element; large ones along a random
-/// direction, bisected down to an element where it differs, and some elements at random.
-InputCheck compare(const Probe& probe, std::size_t i, const Array& gradient, std::string name, std::uint64_t seed);
+/// Elements of one input and the way that each goes.
+struct Way {
+  std::size_t input;
+  std::int64_t first, last;       // the elements [first, last)
+  const double* steps = nullptr;  // for each element of the input; 1 without
+  double at(std::int64_t k) const { return steps ? steps[k] : 1; }
+};
 
-}  // namespace detail
-}  // namespace dz
+/// What a slope was found to be.
+struct Slope {
+  double value = 0, bar = 0;
+  bool finite = false;
+};
+
+class Differences {
+ public:
+  /// Evaluates at rest and measures the noise. The probe outlives it.
+  explicit Differences(const Probe& probe);
+
+  const std::vector<double>& at_rest() const { return at_rest_; }
+  std::size_t rows() const { return at_rest_.size(); }
+  const std::vector<double>& values(std::size_t input) const { return x_[input]; }
+  double rounding() const { return probe_.rounding; }
+
+  /// The slopes of all rows where all inputs move along their ways together. `shrink` scales the step; `largest` is a size below
+  /// which a row's slope does not matter.
+  std::vector<Slope> slopes(const std::vector<Way>& ways, double shrink, double largest) const;
+  /// The rows with the inputs moved by t along their ways.
+  std::vector<double> moved(const std::vector<Way>& ways, double t) const;
+  /// The step that suits these ways.
+  double step(const std::vector<Way>& ways) const;
+
+ private:
+  void measure_noise();
+
+  const Probe& probe_;
+  std::vector<std::vector<double>> x_;
+  std::vector<double> at_rest_, noise_;
+};
+
+}  // namespace dz::detail

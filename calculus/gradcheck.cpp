@@ -6,6 +6,8 @@
 #include <ostream>
 
 #include <dz/calculus/check_graph.hpp>
+#include <dz/calculus/contracts.hpp>
+#include <dz/calculus/precision.hpp>
 #include <dz/graph/mode.hpp>
 #include <dz/graph/reverse.hpp>
 #include <dz/ops/arithmetic.hpp>
@@ -14,139 +16,202 @@
 #include <dz/tensor/widen.hpp>
 
 namespace dz {
+namespace detail {
 namespace {
 
-/// One function under examination: evaluated at its leaves' present values, always with the same random numbers.
+constexpr std::int64_t single_outputs = 64, jacobian_entries = 2048;
+
+/// One function under examination, always with the same random numbers.
 class Examination {
  public:
-  Examination(const Gradcheck::Function& f, const std::vector<Gradcheck::Input>& inputs, std::uint64_t seed, int order)
-      : f_(f), inputs_(inputs), seed_(seed), order_(order), start_(default_generator()) {}
-  ~Examination() { default_generator() = start_; }
+  Examination(const Subject& subject, const Generator& start, std::uint64_t seed, double rounding)
+      : s_(subject), start_(start), seed_(seed), rounding_(rounding), leaves_(subject.leaves()) {}
 
-  GradcheckResult run() {
-    GradcheckResult result;
-    result.seed = seed_;
-    const Widening widening;
-    if (inputs_.empty()) {
-      result.trouble = "there is no floating input";
-      return result;
-    }
-    const std::vector<Tensor> outputs = evaluate();
-    draw_cotangents(outputs);
-    const double first = contract(outputs), again = contracted();
+  /// False where nothing could be compared; result.trouble says why.
+  bool run(GradcheckResult& result) {
+    const Tensors outputs = detail::run(s_, start_);
+    cotangents_ = cotangents_like(outputs, seed_);
+    const double first = contraction(outputs, cotangents_), again = contraction(detail::run(s_, start_), cotangents_);
     if (!(first == again || (std::isnan(first) && std::isnan(again)))) {
       result.trouble = fmt::format("two equal calls give {:.17g} and {:.17g}: the function keeps a state", first, again);
-      return result;
+      return false;
     }
-    std::vector<Array> values;
-    for (const auto& input : inputs_) values.push_back(input.leaf.value());
-    const detail::Probe probe{values, [this] { return contracted(); }};
-    const std::vector<Tensor> gradients = gradients_of(outputs);
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      result.inputs.push_back(detail::compare(probe, i, gradients[i].value(), inputs_[i].name, seed_));
-    for (const InputCheck& c : result.inputs)
-      if (c.verdict == Verdict::wrong && result.culprits.empty()) result.culprits = culprits();
-    return result;
+    choose_rows(outputs);
+    Probe probe{{}, [this] { return rows(); }, rounding_};
+    for (const Tensor& x : leaves_) probe.inputs.push_back(x.value());
+    const std::vector<Claim> claims = claims_of(outputs);
+    const Differences differences(probe);
+    for (const Claim& c : claims) result.inputs.push_back(compare(differences, c, seed_));
+    if (result.verdict() == Verdict::right && leaves_.size() > 1) {
+      const InputCheck all = compare_along_all(differences, claims, seed_);
+      if (all.verdict == Verdict::wrong) result.inputs.push_back(all);
+    }
+    return true;
+  }
+
+  /// uᵀHv and vᵀHu, for a subject whose outputs are gradients.
+  void check_symmetry(GradcheckResult& result) {
+    const Tensors g = detail::run(s_, start_);
+    if (g.empty()) return;
+    const Tensors u = cotangents_like(g, seed_ + 2), v = cotangents_like(g, seed_ + 3);
+    const Tensors hu = gradients(g, u, leaves_, true), hv = gradients(g, v, leaves_, true);
+    const double one = contraction(hu, v), other = contraction(hv, u);
+    double size = 0;
+    for (std::size_t i = 0; i < hu.size(); ++i)
+      for (const double h : hu[i].to_vector()) size += h * h;
+    if (std::abs(one - other) > 1e-6 * std::sqrt(size) + 1e-12) result.findings.push_back(fmt::format("its Hessian is not symmetric: uᵀHv is {:.9g}, vᵀHu {:.9g}", one, other));
   }
 
  private:
-  std::vector<Tensor> leaves() const {
-    std::vector<Tensor> all;
-    for (const auto& input : inputs_) all.push_back(input.leaf);
-    return all;
+  void choose_rows(const Tensors& outputs) {
+    std::int64_t out = 0, in = 0;
+    for (const Tensor& y : outputs)
+      if (is_floating(y.dtype())) out += y.size();
+    for (const Tensor& x : leaves_) in = std::max(in, x.size());
+    if (out > single_outputs || out < 2 || out * in > jacobian_entries) return;
+    for (std::size_t o = 0; o < outputs.size(); ++o)
+      if (is_floating(outputs[o].dtype()) && outputs[o].requires_grad())
+        for (std::int64_t k = 0; k < outputs[o].size(); ++k) single_.push_back({o, k});
   }
 
-  /// The outputs; of the second order, their gradients along fixed cotangents.
-  std::vector<Tensor> evaluate() {
-    default_generator() = start_;
-    if (order_ == 1) return f_();
-    const auto recording = with_grad();
-    const std::vector<Tensor> y = f_();
-    if (inner_.empty()) inner_ = random_like(y, seed_ + 1);
-    std::vector<Tensor> recorded, seeds;
-    for (std::size_t i = 0; i < y.size(); ++i)
-      if (y[i].requires_grad()) recorded.push_back(y[i]), seeds.push_back(inner_[i]);
-    return recorded.empty() ? std::vector<Tensor>{} : grad(recorded, leaves(), {.create_graph = true, .seeds = seeds});
-  }
-
-  /// Random and asymmetric: a sum alone would hide errors that cancel (the gradient of sum(softmax(x)) is 0 whatever the code says).
-  static std::vector<Tensor> random_like(const std::vector<Tensor>& y, std::uint64_t seed) {
-    std::vector<Tensor> c;
-    Generator g(seed);
-    for (const Tensor& t : y) c.push_back(is_floating(t.dtype()) ? normal(t.shape(), 0.3, 1, t.dtype(), g) : zeros(t.shape(), float64));
-    return c;
-  }
-
-  void draw_cotangents(const std::vector<Tensor>& outputs) { cotangents_ = random_like(outputs, seed_); }
-
-  double contract(const std::vector<Tensor>& y) const {
-    if (y.size() != cotangents_.size()) throw ValueError("the function gives another number of outputs than before", "gradcheck");
-    double total = 0;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const std::vector<double> a = y[i].to_vector(), c = cotangents_[i].to_vector();
-      if (a.size() != c.size()) throw ValueError("the function gives outputs of another shape than before", "gradcheck");
-      for (std::size_t k = 0; k < a.size(); ++k) total += a[k] * c[k];
-    }
-    return total;
-  }
-
-  double contracted() {
+  std::vector<double> rows() const {
     const auto quiet = no_grad();
-    return contract(evaluate());
+    const Tensors y = detail::run(s_, start_);
+    std::vector<double> values{contraction(y, cotangents_)};
+    std::vector<std::vector<double>> all;
+    if (!single_.empty())
+      for (const Tensor& t : y) all.push_back(t.to_vector());
+    for (const auto& [o, k] : single_) values.push_back(all[o][static_cast<std::size_t>(k)]);
+    return values;
   }
 
-  std::vector<Tensor> gradients_of(const std::vector<Tensor>& outputs) const {
-    std::vector<Tensor> recorded, seeds;
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      if (outputs[i].requires_grad()) recorded.push_back(outputs[i]), seeds.push_back(cotangents_[i]);
-    if (!recorded.empty()) return grad(recorded, leaves(), {.seeds = seeds});
-    std::vector<Tensor> none;
-    for (const auto& input : inputs_) none.push_back(zeros_like(input.leaf));
-    return none;
-  }
-
-  /// The lines of the operations that are wrong by themselves.
-  std::string culprits() {
-    const auto guard = checked();
-    const std::vector<Tensor> outputs = evaluate();
-    GraphCheck found;
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      if (!outputs[i].requires_grad()) continue;
-      for (OperationCheck& o : check_graph(outputs[i], seed_).operations)
-        if (o.verdict == Verdict::wrong) found.operations.push_back(std::move(o));
+  std::vector<Claim> claims_of(const Tensors& outputs) const {
+    std::vector<Claim> claims;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) claims.push_back({i, s_.inputs[i].name, leaves_[i].shape(), {}, {}});
+    const auto add = [&](const Tensors& cotangents, const std::string& output) {
+      const Tensors g = gradients(outputs, cotangents, leaves_, true);
+      for (std::size_t i = 0; i < g.size(); ++i) claims[i].gradients.push_back(g[i].to_vector()), claims[i].outputs.push_back(output);
+    };
+    add(cotangents_, "");
+    for (const auto& [o, k] : single_) {
+      Tensors one(outputs.size());
+      one[o] = zeros_like(outputs[o]);
+      visit_floating(one[o].dtype(), [&, at = k, out = o]<class T>(std::type_identity<T>) { one[out].value().writable<T>()[at] = 1; });
+      add(one, fmt::format("output {}{}", outputs.size() > 1 ? fmt::format("{} ", o) : "", index_of(k, outputs[o].shape())));
     }
-    return found.operations.empty() ? "every operation is right by itself: is something detached, or changed in place?\n"
-                                    : to_string(found);
+    return claims;
   }
 
-  const Gradcheck::Function& f_;
-  const std::vector<Gradcheck::Input>& inputs_;
-  std::uint64_t seed_;
-  int order_;
-  Generator start_;
-  std::vector<Tensor> cotangents_, inner_;
+  const Subject& s_;
+  const Generator start_;
+  const std::uint64_t seed_;
+  const double rounding_;
+  const Tensors leaves_;
+  Tensors cotangents_;
+  std::vector<std::pair<std::size_t, std::int64_t>> single_;  // an output's number and an element of it
 };
+
+/// The lines of the operations that are wrong by themselves.
+std::string culprits_of(const Subject& s, const Generator& start, std::uint64_t seed) {
+  const auto guard = checked();
+  GraphCheck found;
+  for (const Tensor& y : run(s, start)) {
+    if (!y.requires_grad()) continue;
+    for (OperationCheck& o : check_graph(y, seed).operations)
+      if (o.verdict == Verdict::wrong) found.operations.push_back(std::move(o));
+  }
+  return found.operations.empty() ? "every operation is right by itself: is something detached, or changed in place?\n" : to_string(found);
+}
+
+void examine(GradcheckResult& result, const Gradcheck::Maker& make, const Generator& start, bool in_float64) {
+  const auto fresh = [&] { return make(in_float64); };
+  const Subject s = fresh();
+  const double rounding = in_float64 ? 0x1p-53 : 0x1p-24;
+  if (s.inputs.empty()) {
+    result.trouble = "there is no floating input";
+    return;
+  }
+  if (!Examination(s, start, result.seed, rounding).run(result)) return;
+  if (in_float64) result.findings = broken_contracts(s, start, result.seed);
+  if (result.verdict() == Verdict::wrong) result.culprits = culprits_of(s, start, result.seed);
+}
+
+void examine_second_order(GradcheckResult& result, const Gradcheck::Maker& make, const Generator& start) {
+  const Widening widening;
+  const Subject first = make(true), second = gradient_subject(first, start, result.seed + 1);
+  result.order = 2;
+  result.inputs.clear();
+  Examination e(second, start, result.seed, 0x1p-53);
+  if (!e.run(result)) return;
+  if (result.passed()) e.check_symmetry(result);
+  if (result.verdict() == Verdict::wrong) result.culprits = culprits_of(second, start, result.seed);
+}
+
+GradcheckResult check(const Gradcheck::Maker& make, const Generator& start, std::uint64_t seed, int order) {
+  GradcheckResult result;
+  result.seed = seed;
+  try {
+    const Widening widening;
+    examine(result, make, start, true);
+  } catch (const DtypeError&) {  // a function of float32 alone?
+    result = {};
+    result.seed = seed;
+    examine(result, make, start, false);
+    return result;
+  }
+  if (result.passed()) {
+    const Subject shipped = make(false);
+    const bool narrow = std::ranges::any_of(shipped.inputs, [](const NamedLeaf& input) { return input.leaf.dtype() == float32; });
+    if (narrow) result.findings = check_precision(make(true), shipped, start, seed);
+  }
+  if (order == 2 && result.passed()) examine_second_order(result, make, start);
+  return result;
+}
 
 }  // namespace
 
-Tensor detail::float64_leaf(const Tensor& x) {
-  return is_floating(x.dtype()) ? variable(Tensor(x.value().cast(float64).clone())) : x.detach();
+Gradcheck::Maker maker_of(std::function<Tensors(const Tensors&)> call, Tensors given) {
+  return [call = std::move(call), given = std::move(given)](bool in_float64) {
+    Subject s{call, {}, {}};
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      const Dtype dtype = is_floating(given[i].dtype()) && in_float64 ? float64 : given[i].dtype();
+      s.arguments.push_back(own_copy(given[i], dtype));
+      if (is_floating(dtype)) s.inputs.push_back({fmt::format("input {}", i), s.arguments.back()});
+    }
+    return s;
+  };
 }
 
-bool GradcheckResult::passed() const {
-  if (!trouble.empty()) return false;
-  for (const InputCheck& c : inputs)
-    if (c.verdict != Verdict::right) return false;
-  return true;
+void add_parameters(Subject& s, const std::vector<NamedParameter>& parameters) {
+  for (const auto& [name, p] : parameters)
+    if (*p && p->requires_grad()) s.inputs.push_back({name, *p});
+}
+
+}  // namespace detail
+
+Verdict GradcheckResult::verdict() const {
+  bool undecided = !trouble.empty(), wrong = !findings.empty();
+  for (const InputCheck& c : inputs) wrong |= c.verdict == Verdict::wrong, undecided |= c.verdict == Verdict::undecided;
+  return wrong ? Verdict::wrong : undecided ? Verdict::undecided : Verdict::right;
 }
 
 std::string to_string(const GradcheckResult& r) {
   if (!r.trouble.empty()) return "gradcheck cannot decide: " + r.trouble;
-  std::string text = r.passed() ? "gradcheck: the gradient is right\n" : "gradcheck: the gradient is NOT shown to be right\n";
+  const std::string_view what = r.order == 2 ? "the gradient of the gradient" : "the gradient";
+  const Verdict v = r.verdict();
+  std::string text = v == Verdict::right   ? fmt::format("gradcheck: {} is right\n", what)
+                     : v == Verdict::wrong ? fmt::format("gradcheck: {} is WRONG\n", r.findings.empty() ? what : "something")
+                                           : fmt::format("gradcheck cannot decide whether {} is right\n", what);
   for (const InputCheck& c : r.inputs) text += "  " + to_string(c) + "\n";
+  for (const std::string& finding : r.findings) text += "  " + finding + "\n";
   if (!r.culprits.empty()) text += r.culprits;
   return text + fmt::format("  (seed {})", r.seed);
 }
+
+Gradcheck::Gradcheck(Function f, std::vector<Input> inputs)
+    : make_([f = std::move(f), inputs = std::move(inputs)](bool) {
+        return detail::Subject{[f](const detail::Tensors&) { return f(); }, {}, inputs};
+      }) {}
 
 Gradcheck& Gradcheck::seed(std::uint64_t s) {
   seed_ = s;
@@ -163,9 +228,11 @@ Gradcheck& Gradcheck::order(int n) {
 
 const GradcheckResult& Gradcheck::result() const {
   if (!result_) {
-    GradcheckResult found = Examination(f_, inputs_, seed_, 1).run();
-    if (order_ == 2 && found.passed()) found = Examination(f_, inputs_, seed_, 2).run();
-    result_ = std::move(found);
+    const struct Rewind {
+      Generator start = default_generator();
+      ~Rewind() { default_generator() = start; }
+    } rewind;
+    result_ = detail::check(make_, rewind.start, seed_, order_);
   }
   return *result_;
 }

@@ -1,0 +1,24 @@
+#pragma once
+// Why a derivative is probably wrong: patterns in how it differs from the slopes.
+
+#include <string>
+#include <vector>
+
+#include <dz/tensor/shape.hpp>
+
+namespace dz::detail {
+
+/// All that is known of one input: for each row (row 0 contracted, the others single outputs) the derivative and the slope of each element.
+struct Explanation {
+  Shape shape;
+  const std::vector<double>& x;
+  const std::vector<std::vector<double>>& derivatives;
+  std::vector<std::vector<double>> slopes;
+  const std::vector<std::string>& outputs;
+  double small;  // differences below this do not count
+};
+
+/// A sentence, or nothing where no pattern fits.
+std::string likely_cause(const Explanation& e);
+
+}  // namespace dz::detail

@@ -1,0 +1,265 @@
+#include <dz/calculus/comparison.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <dz/calculus/causes.hpp>
+#include <dz/tensor/random.hpp>
+
+namespace dz {
+namespace detail {
+namespace {
+
+constexpr std::int64_t every_element = 64, sampled_elements = 8, directions = 3, explained_elements = 1024;
+
+/// A closer look takes back what a wider one called wrong only where the wider one's error bar did not hold: a kink or a strong curvature
+/// lies within its step. Closer by, noise alone makes the bars wide.
+bool outweighs(const Slope& closer, const Slope& wider) { return !wider.finite || std::abs(closer.value - wider.value) > 3 * (closer.bar + wider.bar); }
+
+/// ±max(1, |x|)/√n for each element: no wrong element hides among the others.
+std::vector<double> random_way(const std::vector<double>& x, Generator& g) {
+  std::vector<double> way = kernels::uniform({static_cast<std::int64_t>(x.size())}, -1, 1, float64, g).to_vector<double>();
+  const double unit = 1 / std::sqrt(static_cast<double>(std::max<std::size_t>(1, x.size())));
+  for (std::size_t k = 0; k < way.size(); ++k) way[k] = std::copysign(std::max(1.0, std::abs(x[k])) * unit, way[k]) * (0.75 + std::abs(way[k]) / 4);
+  return way;
+}
+
+double largest_of(const std::vector<double>& v) {
+  double m = 0;
+  for (const double x : v) m = std::max(m, std::abs(x));
+  return m;
+}
+
+class Comparison {
+ public:
+  Comparison(const Differences& differences, const Claim& claim, std::uint64_t seed)
+      : differences_(differences), claim_(claim), x_(differences.values(claim.input)), random_(seed + claim.input) {
+    for (std::size_t r = 0; r < claim.gradients.size(); ++r)
+      largest_.push_back(std::max(largest_of(claim.gradients[r]), 1e-3 * std::abs(differences.at_rest()[r])));
+    size_ = largest_of(largest_);
+  }
+
+  InputCheck run() {
+    result_.name = claim_.name;
+    result_.shape = claim_.shape;
+    for (const double v : differences_.at_rest())
+      if (!std::isfinite(v)) return give_up("the function is not finite here");
+    const auto n = static_cast<std::int64_t>(x_.size());
+    if (n <= every_element)
+      for (std::int64_t k = 0; k < n; ++k) compare_element(k);
+    else compare_many(n);
+    if (result_.verdict == Verdict::wrong && result_.cause.empty()) explain(n);
+    return result_;
+  }
+
+ private:
+  InputCheck give_up(const char* why) {
+    result_.verdict = Verdict::undecided;
+    result_.cause = why;
+    return result_;
+  }
+
+  void compare_many(std::int64_t n) {
+    for (const double u : kernels::uniform({sampled_elements}, 0, static_cast<double>(n), float64, random_).to_vector<double>())
+      compare_element(std::min(static_cast<std::int64_t>(u), n - 1));
+    for (std::int64_t d = 0; d < directions && result_.verdict != Verdict::wrong; ++d) {
+      const std::vector<double> steps = random_way(x_, random_);
+      const Way all{claim_.input, 0, n, steps.data()};
+      if (const Verdict v = agrees(all)[0]; v == Verdict::wrong) bisect(all);
+      else if (v == Verdict::undecided && result_.verdict == Verdict::right) give_up("the slope along a random direction does not settle");
+    }
+  }
+
+  void bisect(Way part) {
+    while (part.last - part.first > 1) {
+      const std::int64_t middle = (part.first + part.last) / 2;
+      const Way left{part.input, part.first, middle, part.steps}, right{part.input, middle, part.last, part.steps};
+      if (agrees(left)[0] == Verdict::wrong) part = left;
+      else if (agrees(right)[0] == Verdict::wrong) part = right;
+      else break;
+    }
+    for (std::int64_t k = part.first; k < std::min(part.last, part.first + sampled_elements); ++k) compare_element(k);
+    if (result_.verdict == Verdict::wrong) return;
+    const Slope s = differences_.slopes({part}, 1, size_)[0];  // small errors that only add up to one
+    result_.verdict = Verdict::wrong;
+    result_.element = part.first;
+    result_.derivative = along(part, 0), result_.difference = s.value, result_.error_bar = s.bar;
+    result_.cause = fmt::format("along a random direction over {} elements from this one on", part.last - part.first);
+  }
+
+  void compare_element(std::int64_t k) {
+    const Way way{claim_.input, k, k + 1};
+    std::vector<Slope> slopes;
+    const std::vector<Verdict> verdicts = agrees(way, &slopes);
+    ++result_.compared;
+    bool differs = false;
+    for (std::size_t r = 0; r < verdicts.size(); ++r) {
+      differs |= verdicts[r] == Verdict::wrong;
+      note(verdicts[r], r, k, slopes[r]);
+    }
+    result_.differing += differs;
+  }
+
+  /// Keeps the worst: wrong before undecided before right; the contracted row before single outputs; then the most bars apart.
+  void note(Verdict v, std::size_t row, std::int64_t k, const Slope& s) {
+    const double g = claim_.gradients[row][static_cast<std::size_t>(k)];
+    const double apart = v == Verdict::undecided ? 0 : std::abs(g - s.value) / std::max(s.bar, 1e-300);
+    const auto rank = [](Verdict verdict) { return verdict == Verdict::wrong ? 2 : verdict == Verdict::undecided ? 1 : 0; };
+    if (noted_ && rank(v) < rank(result_.verdict)) return;
+    if (noted_ && v == result_.verdict && !(apart > worst_ || std::isnan(apart))) return;
+    noted_ = true;
+    worst_ = apart;
+    result_.verdict = v;
+    result_.element = k;
+    result_.output = claim_.outputs[row];
+    result_.derivative = g, result_.difference = s.value, result_.error_bar = s.bar;
+    result_.cause = v != Verdict::undecided ? "" : s.finite ? "the difference quotients do not settle" : "the function is not finite nearby";
+  }
+
+  double along(const Way& w, std::size_t row) const {
+    double sum = 0;
+    for (std::int64_t k = w.first; k < w.last; ++k) sum += claim_.gradients[row][static_cast<std::size_t>(k)] * w.at(k);
+    return sum;
+  }
+
+  Verdict judge(double g, const Slope& s) const {
+    if (!s.finite) return Verdict::undecided;
+    if (!std::isfinite(g) || std::abs(g - s.value) > 3 * s.bar) return Verdict::wrong;
+    return s.bar <= 1e-2 * std::max(std::abs(s.value), size_) ? Verdict::right : Verdict::undecided;
+  }
+
+  /// A verdict for each row. Where it is not right at once, a kink or a strong curvature may lie within the step: it comes closer.
+  std::vector<Verdict> agrees(const Way& way, std::vector<Slope>* found = nullptr) {
+    std::vector<Slope> slopes = differences_.slopes({way}, 1, size_);
+    std::vector<Verdict> verdicts;
+    bool all_right = true;
+    for (std::size_t r = 0; r < largest_.size(); ++r) {
+      verdicts.push_back(judge(along(way, r), slopes[r]));
+      all_right &= verdicts[r] == Verdict::right;
+    }
+    for (const double shrink : {1.0 / 64, 1.0 / 1024}) {
+      if (all_right) break;
+      const std::vector<Slope> closer = differences_.slopes({way}, shrink, size_);
+      all_right = true;
+      for (std::size_t r = 0; r < verdicts.size(); ++r) {
+        if (verdicts[r] == Verdict::right) continue;
+        const Verdict again = judge(along(way, r), closer[r]);
+        const bool decides = verdicts[r] == Verdict::undecided ? again != Verdict::undecided : again == Verdict::right && outweighs(closer[r], slopes[r]);
+        if (decides) slopes[r] = closer[r], verdicts[r] = again;
+        all_right &= verdicts[r] == Verdict::right;
+      }
+    }
+    if (!all_right) forgive_kinks(way, verdicts, slopes);
+    if (found) *found = std::move(slopes);
+    return verdicts;
+  }
+
+  /// Where the slopes on both sides differ, and go on differing as one comes closer, any value between them is right. Where the row itself
+  /// jumps on one side (the derivative of a function with a kink), the slope on the other one is.
+  void forgive_kinks(const Way& way, std::vector<Verdict>& verdicts, std::vector<Slope>& slopes) const {
+    const double h = differences_.step({way}) * std::pow(differences_.rounding(), 0.3) * 64;
+    const auto rest = differences_.at_rest();
+    const auto far_left = differences_.moved({way}, -h), far_right = differences_.moved({way}, h);
+    const auto near_left = differences_.moved({way}, -h / 4), near_right = differences_.moved({way}, h / 4);
+    for (std::size_t r = 0; r < verdicts.size(); ++r) {
+      if (verdicts[r] == Verdict::right) continue;
+      const double left = (rest[r] - far_left[r]) / h, right = (far_right[r] - rest[r]) / h;
+      const double nearer_left = (rest[r] - near_left[r]) * 4 / h, nearer_right = (near_right[r] - rest[r]) * 4 / h;
+      const double gap = std::abs(right - left), nearer = std::abs(nearer_right - nearer_left), slack = 1e-3 * gap, g = along(way, r);
+      if (!std::isfinite(gap) || !std::isfinite(nearer) || !std::isfinite(g)) continue;
+      const auto between = [&](double a, double b) { return g >= std::min(a, b) - slack && g <= std::max(a, b) + slack; };
+      const auto jumps = [](double wide, double narrow) { return std::abs(narrow) > 3 * std::abs(wide) && std::abs(narrow) > 1; };
+      const bool kink = gap > 1e-5 * largest_[r] && nearer > 0.7 * gap && nearer < 1.5 * gap && between(left, right);
+      const double usual = std::max(largest_[r], 1.0) * 1e-3;
+      const bool jump = (jumps(right, nearer_right) && std::abs(g - nearer_left) < usual) || (jumps(left, nearer_left) && std::abs(g - nearer_right) < usual);
+      if (!kink && !jump) continue;
+      verdicts[r] = Verdict::right;
+      slopes[r] = {g, 0, true};
+    }
+  }
+
+  /// What would explain it: from all elements' slopes, where they are few enough.
+  void explain(std::int64_t n) {
+    if (n > explained_elements) return;
+    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_};
+    for (std::int64_t k = 0; k < n; ++k) {
+      const std::vector<Slope> s = differences_.slopes({{claim_.input, k, k + 1}}, 1, 0);
+      for (std::size_t r = 0; r < s.size(); ++r) e.slopes[r].push_back(s[r].value);
+    }
+    result_.cause = likely_cause(e);
+  }
+
+  const Differences& differences_;
+  const Claim& claim_;
+  const std::vector<double>& x_;
+  Generator random_;
+  std::vector<double> largest_;  // of each row
+  double size_ = 0;              // of all of them: what is far smaller need not be known better
+  InputCheck result_;
+  double worst_ = 0;
+  bool noted_ = false;
+};
+
+}  // namespace
+
+InputCheck compare(const Differences& differences, const Claim& claim, std::uint64_t seed) { return Comparison(differences, claim, seed).run(); }
+
+InputCheck compare_along_all(const Differences& differences, const std::vector<Claim>& claims, std::uint64_t seed) {
+  InputCheck result;
+  result.name = "all inputs together";
+  Generator g(seed + 77);
+  std::vector<std::vector<double>> steps;
+  double slope = 0, terms = 0;
+  for (const Claim& c : claims) {
+    steps.push_back(random_way(differences.values(c.input), g));
+    for (std::size_t k = 0; k < steps.back().size(); ++k) {
+      slope += c.gradients[0][k] * steps.back()[k];
+      terms = std::max(terms, std::abs(c.gradients[0][k] * steps.back()[k]));
+    }
+  }
+  std::vector<Way> ways;
+  for (std::size_t i = 0; i < claims.size(); ++i) ways.push_back({claims[i].input, 0, static_cast<std::int64_t>(steps[i].size()), steps[i].data()});
+  if (ways.empty()) return result;
+  result.derivative = slope;
+  Slope wider;
+  for (const double shrink : {1.0, 1.0 / 64, 1.0 / 1024}) {
+    const Slope s = differences.slopes(ways, shrink, terms)[0];
+    if (s.finite && std::abs(slope - s.value) <= 3 * s.bar && outweighs(s, wider)) {
+      result.difference = s.value, result.error_bar = s.bar;
+      return result;
+    }
+    if (s.finite && !wider.finite) wider = s;
+  }
+  if (!wider.finite) return result;
+  result.verdict = Verdict::wrong;
+  result.difference = wider.value, result.error_bar = wider.bar;
+  const double h = 1e-6, rest = differences.at_rest()[0];
+  const double left = (rest - differences.moved(ways, -h)[0]) / h, right = (differences.moved(ways, h)[0] - rest) / h;
+  if (std::abs(right - left) > 1e-4 * terms) result.verdict = Verdict::right;  // at a kink: each input's check has looked at it
+  return result;
+}
+
+}  // namespace detail
+
+std::string_view name(Verdict v) { return v == Verdict::right ? "right" : v == Verdict::wrong ? "wrong" : "undecided"; }
+
+std::string index_of(std::int64_t element, const Shape& shape) {
+  std::string index;
+  for (int a = shape.rank(); a-- > 0; element /= shape[a]) index = fmt::format("{}{}{}", element % shape[a], index.empty() ? "" : ", ", index);
+  return "[" + index + "]";
+}
+
+std::string to_string(const InputCheck& c) {
+  if (c.verdict == Verdict::right)
+    return fmt::format("{} {}: right ({} elements, the worst {:.3g} against {:.3g})", c.name, to_string(c.shape), c.compared, c.derivative,
+                       c.difference);
+  const std::string cause = c.cause.empty() ? "" : "\n      " + c.cause, place = index_of(c.element, c.shape);
+  if (c.verdict == Verdict::undecided) return fmt::format("{} {}: cannot decide at element {}{}", c.name, to_string(c.shape), place, cause);
+  return fmt::format("{} {}: wrong at element {}{}: derivative {:.9g}, by differences {:.9g} ± {:.1g} ({} of {} compared differ){}", c.name,
+                     to_string(c.shape), place, c.output.empty() ? "" : " of " + c.output, c.derivative, c.difference, c.error_bar, c.differing,
+                     c.compared, cause);
+}
+
+}  // namespace dz

@@ -1,0 +1,56 @@
+#pragma once
+// A gradient against slopes: small inputs element by element, large ones along random directions, bisected down to the element.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <dz/calculus/differences.hpp>
+
+namespace dz {
+
+enum class Verdict { right, wrong, undecided };
+std::string_view name(Verdict verdict);
+
+/// How one input's gradient compares with difference quotients.
+struct InputCheck {
+  std::string name;
+  Shape shape;
+  Verdict verdict = Verdict::right;
+  std::int64_t element = 0;    ///< where they differ most against the error bar, in row order
+  std::string output;          ///< the output's element that it is the derivative of; empty: of all, contracted with a random cotangent
+  double derivative = 0;       ///< what the reverse pass gave there
+  double difference = 0;       ///< the difference quotient there
+  double error_bar = 0;        ///< what they may differ by
+  std::int64_t compared = 0;   ///< elements compared one by one
+  std::int64_t differing = 0;  ///< of these
+  std::string cause;           ///< a guess, or why it cannot be decided; may be empty
+};
+
+/// "input 0 (3, 4): wrong at element [1, 2]: derivative 0.42, by differences 0.84 ± 2e-10 (12 of 12 compared differ; …)".
+std::string to_string(const InputCheck& check);
+/// The index of an element in row order: "[1, 2]".
+std::string index_of(std::int64_t element, const Shape& shape);
+
+namespace detail {
+
+/// For each row of the differences, the gradient of one input.
+using Gradients = std::vector<std::vector<double>>;
+
+/// One input's gradient and what is known about the rows.
+struct Claim {
+  std::size_t input;
+  std::string name;
+  Shape shape;
+  Gradients gradients;
+  std::vector<std::string> outputs;  // of each row: its element's index, with the output's number where there are several
+};
+
+/// Compares a claim with the slopes. Row 0 must be there.
+InputCheck compare(const Differences& differences, const Claim& claim, std::uint64_t seed);
+
+/// Compares the slope along one random direction through all inputs with what their gradients say: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩.
+InputCheck compare_along_all(const Differences& differences, const std::vector<Claim>& claims, std::uint64_t seed);
+
+}  // namespace detail
+}  // namespace dz

@@ -1,0 +1,81 @@
+#include <dz/calculus/subject.hpp>
+
+#include <dz/graph/mode.hpp>
+#include <dz/graph/reverse.hpp>
+#include <dz/ops/creation.hpp>
+
+namespace dz::detail {
+
+Tensors Subject::leaves() const {
+  Tensors all;
+  for (const NamedLeaf& input : inputs) all.push_back(input.leaf);
+  return all;
+}
+
+Tensor own_copy(const Tensor& x, Dtype dtype) {
+  return is_floating(x.dtype()) ? variable(Tensor(x.value().cast(dtype).clone())) : Tensor(x.value().clone());
+}
+
+Subject with_arguments(const Subject& s, const Tensors& arguments) {
+  Subject other{s.call, {}, {}};
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const Tensor& x = arguments[i];
+    other.arguments.push_back(is_floating(x.dtype()) ? variable(x.detach()) : x);
+    if (is_floating(x.dtype())) other.inputs.push_back({"input " + std::to_string(i), other.arguments.back()});
+  }
+  return other;
+}
+
+Subject gradient_subject(const Subject& s, const Generator& start, std::uint64_t seed) {
+  Tensors inner = cotangents_like(run(s, start), seed);
+  Subject gradient{{}, s.arguments, s.inputs};
+  gradient.call = [s, inner](const Tensors& arguments) {
+    const auto recording = with_grad();  // also where the differences are quiet
+    const Tensors y = s.call(arguments);
+    Tensors recorded, seeds;
+    for (std::size_t i = 0; i < y.size(); ++i)
+      if (y[i].requires_grad()) recorded.push_back(y[i]), seeds.push_back(inner[i]);
+    return recorded.empty() ? Tensors{} : grad(recorded, s.leaves(), {.create_graph = true, .seeds = seeds});
+  };
+  return gradient;
+}
+
+Tensors run(const Subject& s, const Generator& start) {
+  default_generator() = start;
+  return s.call(s.arguments);
+}
+
+Tensors cotangents_like(const Tensors& outputs, std::uint64_t seed) {
+  Tensors c;
+  Generator g(seed);
+  for (const Tensor& t : outputs)
+    c.push_back(is_floating(t.dtype()) ? Tensor(normal(t.shape(), 0.3, 1, float32, g).value().cast(t.dtype())) : zeros(t.shape(), float64));
+  return c;
+}
+
+double contraction(const Tensors& outputs, const Tensors& cotangents) {
+  if (outputs.size() != cotangents.size()) throw ValueError("the function gives another number of outputs than before", "gradcheck");
+  double total = 0, lost = 0;  // compensated (Kahan 1965): the noise is to be the function's, not the sum's
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::vector<double> a = outputs[i].to_vector(), c = cotangents[i].to_vector();
+    if (a.size() != c.size()) throw ValueError("the function gives outputs of another shape than before", "gradcheck");
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      const double term = a[k] * c[k] - lost, next = total + term;
+      lost = next - total - term;
+      total = next;
+    }
+  }
+  return total;
+}
+
+Tensors gradients(const Tensors& outputs, const Tensors& cotangents, const Tensors& leaves, bool retain) {
+  Tensors recorded, seeds;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i].requires_grad() && cotangents[i]) recorded.push_back(outputs[i]), seeds.push_back(cotangents[i]);
+  if (!recorded.empty()) return grad(recorded, leaves, {.retain = retain, .seeds = seeds});
+  Tensors none;
+  for (const Tensor& x : leaves) none.push_back(zeros_like(x));
+  return none;
+}
+
+}  // namespace dz::detail
