@@ -7,6 +7,7 @@
 #include <set>
 
 #include <dz/data/bytes.hpp>
+#include <dz/data/inflate.hpp>
 
 namespace dz::detail {
 namespace {
@@ -15,7 +16,6 @@ constexpr std::uint32_t local_mark = 0x04034b50, central_mark = 0x02014b50, end_
                         locator64_mark = 0x07064b50, full32 = 0xffffffff;
 constexpr std::uint16_t full16 = 0xffff, zip64_field = 1, encrypted = 1, utf8_name = 1 << 11, method_stored = 0, method_deflated = 8;
 constexpr std::size_t end_bytes = 22, locator64_bytes = 20;
-constexpr std::uint64_t deflate_ratio = 1032;  // deflate's best: 258 bytes from two bits
 
 void expect_mark(Cursor& cursor, std::uint32_t mark, std::string_view what) {
   const std::size_t at = cursor.at();
@@ -110,41 +110,6 @@ Located read_entry(Cursor& cursor, std::string_view archive, std::uint64_t direc
   return {std::move(member), begin, local.at()};
 }
 
-/// zlib's state for raw deflate, freed at the end of its scope.
-class Inflater {
- public:
-  Inflater() {
-    if (inflateInit2(&stream_, -MAX_WBITS) != Z_OK) throw MemoryError("zlib has no memory", "unpack");
-  }
-  ~Inflater() { inflateEnd(&stream_); }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-
-  /// True where all of in unpacks to exactly all of out.
-  bool run(std::string_view in, std::string& out) {
-    std::size_t filled = 0;
-    char beyond = 0;  // where the room is full there may be bytes left to unpack, which would be too many
-    int code = Z_OK;
-    while (code == Z_OK) {
-      const bool full = filled == out.size();
-      const auto take = static_cast<uInt>(std::min<std::size_t>(in.size(), 1u << 30)),
-                 room = full ? 1u : static_cast<uInt>(std::min<std::size_t>(out.size() - filled, 1u << 30));
-      stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-      stream_.avail_in = take;
-      stream_.next_out = reinterpret_cast<Bytef*>(full ? &beyond : out.data() + filled);
-      stream_.avail_out = room;
-      code = inflate(&stream_, Z_NO_FLUSH);
-      in.remove_prefix(take - stream_.avail_in);
-      if (full && stream_.avail_out == 0) return false;
-      if (!full) filled += room - stream_.avail_out;
-    }
-    return code == Z_STREAM_END && in.empty() && filled == out.size();
-  }
-
- private:
-  z_stream stream_{};
-};
-
 std::uint32_t checksum_of(std::string_view bytes) {
   return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
@@ -177,8 +142,13 @@ std::string unpack(const ZipMember& member) {
   std::string bytes;
   if (member.deflated) {
     bytes.resize(static_cast<std::size_t>(member.size));
-    if (!Inflater().run(member.packed, bytes))
-      throw FileError(fmt::format("member '{}' does not unpack to its {} bytes", member.name, member.size));
+    const auto refuse = [&] { throw FileError(fmt::format("member '{}' does not unpack to its {} bytes", member.name, member.size)); };
+    try {
+      Inflater inflater(member.packed, Inflater::Format::raw);
+      if (inflater.read(bytes) != bytes.size() || !inflater.at_end()) refuse();
+    } catch (const FileError&) {
+      refuse();
+    }
   } else {
     bytes = member.packed;
   }
