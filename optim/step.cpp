@@ -1,5 +1,7 @@
 #include <dz/optim/step.hpp>
 
+#include <dz/ops/creation.hpp>
+
 namespace dz::detail {
 
 std::vector<Stepping> stepping(const std::vector<NamedParameter>& parameters, const char* optimiser, At at) {
@@ -12,8 +14,27 @@ std::vector<Stepping> stepping(const std::vector<NamedParameter>& parameters, co
   return found;
 }
 
+void fit_gathered(Gathered& gathered, const std::vector<NamedParameter>& parameters, const std::vector<Stepping>& steps,
+                  const char* optimiser, At at) {
+  if (!gathered.empty() && gathered.size() != parameters.size())
+    throw ValueError(fmt::format("what was gathered of {} parameters, for a model of {}", gathered.size(), parameters.size()), optimiser,
+                     at);
+  for (const Stepping& s : steps) {
+    if (gathered.empty() || !gathered[s.index]) continue;
+    const Parameter &kept = gathered[s.index], &p = *s.parameter;
+    if (kept.shape() != p.shape() || kept.dtype() != p.dtype())
+      throw ValueError(fmt::format("what was gathered of {} {}, for '{}', which is {} {}", name(kept.dtype()), to_string(kept.shape()),
+                                   parameters[s.index].name, name(p.dtype()), to_string(p.shape())),
+                       optimiser, at);
+  }
+  gathered.resize(parameters.size());
+  for (const Stepping& s : steps)
+    if (!gathered[s.index]) gathered[s.index] = Parameter(zeros_like(*s.parameter), Role::buffer);
+}
+
 void require_setting(double value, const char* what, const char* optimiser, At at) {
-  if (!(value >= 0 && std::isfinite(value))) throw ValueError(fmt::format("{} is {}: it is finite and at least 0", what, value), optimiser, at);
+  if (!(value >= 0 && std::isfinite(value)))
+    throw ValueError(fmt::format("{} is {}: it is finite and at least 0", what, value), optimiser, at);
 }
 
 }  // namespace dz::detail

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include <dz/models/parameters.hpp>
+#include <dz/optim/gathered.hpp>
 #include <dz/tensor/kernels/update.hpp>
 
 namespace dz::detail {
@@ -20,6 +20,11 @@ struct Stepping {
 
 /// The parameters that have a gradient. Throws GraphError where none has.
 std::vector<Stepping> stepping(const std::vector<NamedParameter>& parameters, const char* optimiser, At at);
+
+/// Buffers of zeros for parameters that step for the first time. Throws ValueError where the buffers are of another model; nothing is
+/// changed then.
+void fit_gathered(Gathered& gathered, const std::vector<NamedParameter>& parameters, const std::vector<Stepping>& steps,
+                  const char* optimiser, At at);
 
 /// Throws ValueError unless the value is finite and at least 0.
 void require_setting(double value, const char* what, const char* optimiser, At at);
