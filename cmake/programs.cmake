@@ -70,3 +70,10 @@ if(DZ_BUILD_BENCH)
     dz_add_program(dz_bench ${sources})
   endif()
 endif()
+
+# Fuzz targets: built with Clang and the sanitizers, by the preset fuzz.
+if(DZ_BUILD_FUZZ)
+  dz_add_program(dz_fuzz_seeds tests/fuzz/seeds.cpp)
+  dz_add_program(dz_fuzz tests/fuzz/targets.cpp)
+  target_link_options(dz_fuzz PRIVATE -fsanitize=fuzzer)
+endif()
