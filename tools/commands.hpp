@@ -9,5 +9,6 @@ namespace dz::tool {
 int run_train(const Options& options);
 int run_check(const Options& options);
 int run_draw(const Options& options);
+int run_predict(const Options& options);
 
 }  // namespace dz::tool

@@ -17,6 +17,7 @@ int run(const tool::Options& options) {
   if (options.help) return std::fputs(tool::help(options.command).c_str(), stdout), 0;
   if (options.command == "train") return tool::run_train(options);
   if (options.command == "check") return tool::run_check(options);
+  if (options.command == "predict") return tool::run_predict(options);
   return tool::run_draw(options);
 }
 

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <sstream>
 
+#include <dz/data/file.hpp>
 #include <dz/data/planar.hpp>
 #include <dz/data/safetensors.hpp>
 #include <dz/models/mlp.hpp>
@@ -20,13 +22,19 @@ namespace {
 
 constexpr std::array commands = {std::pair("train", "Trains a network and reports how it went."),
                                  std::pair("check", "Compares the gradients of a network with differences of its cost."),
-                                 std::pair("draw", "Draws what a network records, as Graphviz text.")};
+                                 std::pair("draw", "Draws what a network records, as Graphviz text."),
+                                 std::pair("predict", "Says what a trained network makes of data.")};
 
 /// The options that say what a model is and what it is for; a model file keeps them.
-constexpr std::array kept = {"data", "test", "samples", "layers", "activation", "init", "keep-prob", "dtype", "l2", "seed"};
+constexpr std::array kept = {"data",      "labels", "test",       "test-labels", "samples",   "picture-side", "split", "stratified",
+                             "normalise", "layers", "activation", "init",        "keep-prob", "dtype",        "l2",    "seed"};
+/// A file of options has so many bytes at most.
+constexpr std::uint64_t config_limit = 1 << 20;
+/// What a checkpoint does not keep.
+constexpr std::array passing = {"out", "resume", "config", "help"};
 
 struct Groups {
-  po::options_description data{"Data"}, network{"Network"}, training{"Training"}, files{"Files"}, all;
+  po::options_description data{"Data"}, network{"Network"}, training{"Training"}, optimiser{"Optimiser"}, files{"Files"}, all;
 };
 
 void describe_options(Groups& g, const std::string& command) {
@@ -34,54 +42,142 @@ void describe_options(Groups& g, const std::string& command) {
     auto* value = po::value<std::string>()->value_name(name);
     return preset ? value->default_value(preset) : value;
   };
-  static const std::string sets =
-      fmt::format("{} or images (generated), or an HDF5 file of pictures and labels 0 or 1", fmt::join(planar_names(), ", "));
+  const auto yes = [](const char* preset = "no") {
+    return po::value<std::string>()->value_name("yes|no")->implicit_value("yes")->default_value(preset);
+  };
+  static const std::string sets = fmt::format(
+      "{} or images (generated); an HDF5 file of pictures and labels 0 or 1; a CSV file, the class in its last column; an IDX file of "
+      "pictures; or a folder with "
+      "a folder of PNG and JPEG pictures for each class",
+      fmt::join(planar_names(), ", "));
   static const std::string starts = fmt::format("first weights: {}", fmt::join(initialise::names(), ", "));
-  g.data.add_options()                                                                             //
-      ("data", text("SET", "flower"), sets.c_str())                                                //
-      ("test", text("FILE"), "HDF5 file to test with (generated sets are tested on a second draw)")  //
-      ("samples", text("M", "400"), "size of a generated set");
-  g.network.add_options()                                                                                           //
-      ("layers", text("N,…,1", "4,1"), "units of each layer, the last one 1; 1 alone is logistic regression")        //
-      ("activation", text("NAME", "tanh"), "of the hidden layers: sigmoid, tanh, relu, leaky_relu")                  //
-      ("init", text("NAME", "small_normal"), starts.c_str())                                                        //
-      ("keep-prob", text("P", "1"), "probability to keep a hidden unit while training; 1 is no dropout")            //
+  g.data.add_options()                                                                           //
+      ("data", text("SET", "flower"), sets.c_str())                                              //
+      ("labels", text("FILE"), "IDX file of the labels, where the data are an IDX file")         //
+      ("test", text("FILE"), "data to test with (generated sets are tested on a second draw)")   //
+      ("test-labels", text("FILE"), "their labels, where they are an IDX file")                  //
+      ("split", text("R:R:R"), "deal the data out to a training, a dev and a test part: 6:2:2")  //
+      ("stratified", yes(), "with all classes in every part alike")                              //
+      ("normalise", yes(), "inputs to mean 0 and deviation 1, as the training part has them")    //
+      ("samples", text("M", "400"), "size of a generated set")                                   //
+      ("picture-side", text("N", "64"), "pictures of a folder are resized to N by N");
+  g.network.add_options()  //
+      ("layers", text("N,…,1", "4,1"),
+       "units of each layer, the last one 1 for two classes, else one for each; 1 alone is logistic regression. "
+       "For a first try, the mean of inputs and outputs, or 2/3 of the inputs and the outputs")      //
+      ("activation", text("NAME", "tanh"), "of the hidden layers: sigmoid, tanh, relu, leaky_relu")  //
+      ("init", text("NAME", "small_normal"), starts.c_str())                                         //
+      ("keep-prob", text("P,…", "1"),
+       "probability to keep a unit of a hidden layer while training, of all or of each; lower for wider ones, 1 is no dropout")  //
       ("dtype", text("TYPE", "f32"), "f32 or f64");
-  g.training.add_options()                                                                       //
-      ("l2", text("LAMBDA", "0"), "lambda of the L2 term, lambda/(2m)·sum of squared weights")    //
+  g.training.add_options()                                                                      //
+      ("l2", text("LAMBDA", "0"), "lambda of the L2 term, lambda/(2m)·sum of squared weights")  //
       ("seed", text("N", "1"), "of all random numbers");
-  if (command == "train")
-    g.training.add_options()                                                      //
-        ("learning-rate", text("ALPHA", "1.2"), "step of gradient descent")       //
-        ("iterations", text("N", "10000"), "steps, each on the whole training set");
+  if (command == "train") {
+    g.training.add_options()                                                                                                    //
+        ("iterations", text("N", "10000"), "steps")                                                                             //
+        ("batch", text("N", "0"), "samples in a step, shuffled in every epoch; 0: the whole training part")                     //
+        ("augment", text("WHAT=N,…"), "change pictures at random: flip=0.5,shift=2,crop=0.9,rotate=10,brightness=0.2")          //
+        ("patience", text("N", "0"), "stop early when the dev cost has not fallen for N epochs, and keep the best; 0: do not")  //
+        ("optimal-error", text("E", "0"), "that is possible at all (people's, say), for the verdict");
+    g.optimiser.add_options()                                                                                //
+        ("optimiser", text("NAME", "gd"), "gd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs")  //
+        ("learning-rate", text("ALPHA", "1.2"), "size of a step")                                            //
+        ("momentum", text("MU", "0.9"), "of momentum and nesterov, and the decay of rmsprop")                //
+        ("weight-decay", text("D", "0.01"), "of adamw")                                                      //
+        ("schedule", text("NAME", "constant"),
+         "of the learning rate: constant, step, exponential, cosine, plateau, one_cycle, inverse_sqrt")        //
+        ("warmup", text("N", "0"), "iterations in which cosine and inverse_sqrt rise")                         //
+        ("decay", text("F", "0.1"), "factor of step, exponential and plateau")                                 //
+        ("decay-every", text("N", "1000"), "iterations for one such fall of step and exponential; epochs that plateau waits")  //
+        ("clip-norm", text("C", "0"), "largest norm of the gradient; 0: any");
+  }
+  if (command == "predict")
+    g.data.add_options()("unlabelled", yes(), "the data are a CSV file of features alone, an IDX file of pictures, or one picture");
+  if (command == "train") g.files.add_options()("start", text("FILE.npz"), "start from its init_W1, init_b1, … instead of --init");
+  else g.files.add_options()("model", text("FILE"), "a model.safetensors that train has written; it brings its options with it");
   if (command == "train")
     g.files.add_options()  //
-        ("start", text("FILE.npz"), "start from its init_W1, init_b1, … instead of --init");
-  else
-    g.files.add_options()  //
-        ("model", text("FILE"), "a model.safetensors that train has written; it brings its options with it");
-  if (command == "train")
-    g.files.add_options()("out", text("DIR"), "write model.safetensors, costs.csv, summary.json and report.html here");
+        ("out", text("DIR"),
+         "write model.safetensors, checkpoint.safetensors, costs.csv, metrics.csv, summary.json and report.html here")  //
+        ("checkpoint-every", text("N", "0"), "iterations between checkpoints; 0: one at the end")                       //
+        ("resume", text("FILE"), "go on from a checkpoint.safetensors; it brings its options with it");
   if (command == "draw") g.files.add_options()("out", text("DIR"), "write graph.dot here, and graph.svg where Graphviz is installed");
-  g.files.add_options()("help,h", "show this help");
-  g.all.add(g.data).add(g.network).add(g.training).add(g.files);
+  g.files.add_options()("config", text("FILE"), "read options from it, a line `name = value` each; what is typed goes before")(
+      "help,h", "show this help");
+  g.all.add(g.data).add(g.network).add(g.training);
+  if (command == "train") g.all.add(g.optimiser);
+  g.all.add(g.files);
 }
 
-/// What a model file says of its options stands behind what was typed.
-void store_kept_options(const std::string& model, const po::options_description& all, po::variables_map& values) {
+/// What a model file or a checkpoint says of its options stands behind what was typed.
+/// For new data, those of the old data do not count.
+void store_kept_options(const std::string& file, bool new_data, const po::options_description& all, po::variables_map& values) {
   po::parsed_options parsed(&all);
-  for (const auto& [name, value] : read_safetensors(model).metadata)
-    if (std::ranges::find(kept, name) != kept.end()) parsed.options.emplace_back(name, std::vector<std::string>{value});
+  const auto counts = [&](const std::string& name) {
+    if (new_data && (name == "labels" || name == "test" || name == "test-labels" || name == "split")) return false;
+    return all.find_nothrow(name, false) && std::ranges::find(passing, name) == passing.end();
+  };
+  for (const auto& [name, value] : read_safetensors(file).metadata)
+    if (counts(name)) parsed.options.emplace_back(name, std::vector<std::string>{value});
   po::store(parsed, values);
+}
+
+/// So does what a file of options says.
+void store_config(const std::string& path, const po::options_description& all, po::variables_map& values) {
+  std::istringstream text(read_file(path, config_limit));
+  try {
+    po::store(po::parse_config_file(text, all), values);
+  } catch (const po::error& e) {
+    throw ValueError(fmt::format("{}: {}", path, e.what()));
+  }
 }
 
 /// As the shell would take it.
 std::string quoted(std::string_view word) {
-  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./,+:@%") == word.npos;
+  const bool plain =
+      !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./,+:@%") == word.npos;
   if (plain) return std::string(word);
   std::string text = "'";
   for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
   return text + "'";
+}
+
+constexpr std::array optimisers = {"gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs"};
+constexpr std::array schedules = {"constant", "step", "exponential", "cosine", "plateau", "one_cycle", "inverse_sqrt"};
+
+/// The name, if it is one of these.
+template <std::size_t n> std::string one_of(const char* option, const std::string& name, const std::array<const char*, n>& known) {
+  if (std::ranges::find(known, name) != known.end()) return name;
+  throw ValueError(fmt::format("--{}: '{}' is none of {}", option, name, fmt::join(known, ", ")));
+}
+
+bool yes_or_no(const char* option, const std::string& text) {
+  if (text == "yes" || text == "no") return text == "yes";
+  throw ValueError(fmt::format("--{}: '{}' is neither yes nor no", option, text));
+}
+
+/// "flip=0.5,shift=2"
+Augmentation augmentation_in(const std::string& text) {
+  Augmentation a;
+  for (const std::string& part : parts(text, ',')) {
+    const std::size_t equals = part.find('=');
+    const std::string what = part.substr(0, equals), value = equals == part.npos ? "" : part.substr(equals + 1);
+    if (what == "flip") a.flip = real_number("augment", value, 0, 1);
+    else if (what == "shift") a.shift = real_number("augment", value, 0, 1e6);
+    else if (what == "crop") a.crop = real_number("augment", value, 0, 1, true);
+    else if (what == "rotate") a.rotate = real_number("augment", value, 0, 180);
+    else if (what == "brightness") a.brightness = real_number("augment", value, 0, 1);
+    else throw ValueError(fmt::format("--augment: '{}' is none of flip, shift, crop, rotate, brightness", what));
+  }
+  return a;
+}
+
+std::array<double, 3> split_in(const std::string& text) {
+  const std::vector<double> ratio = real_numbers("split", text, ':', 0, 1e9);
+  if (ratio.size() < 2 || ratio.size() > 3 || ratio[0] == 0)
+    throw ValueError(fmt::format("--split: '{}' is no ratio of a training, a dev and a test part, such as 6:2:2", text));
+  return {ratio[0], ratio[1], ratio.size() == 3 ? ratio[2] : 0};
 }
 
 Dtype dtype_by_name(const std::string& name) {
@@ -102,20 +198,52 @@ void check_values(const po::variables_map& values, Options& o) {
     }
     return name;
   };
-  o.data = text("data"), o.test = text("test"), o.start = text("start"), o.model = text("model"), o.out = text("out");
+  constexpr double any = std::numeric_limits<double>::max();
+  o.data = text("data"), o.labels = text("labels"), o.test = text("test"), o.test_labels = text("test-labels");
+  o.start = text("start"), o.model = text("model"), o.resume = text("resume"), o.out = text("out");
   if (o.data.empty()) throw ValueError("--data: the name of a generated set or of a file, not nothing");
   o.samples = whole_number("samples", text("samples"), 2, 10'000'000);
+  o.picture_side = whole_number("picture-side", text("picture-side"), 1, 4096);
+  if (values.count("split")) o.split = split_in(text("split"));
+  o.stratified = yes_or_no("stratified", text("stratified"));
+  o.normalise = yes_or_no("normalise", text("normalise"));
   o.layers = whole_numbers("layers", text("layers"), 1, most);
-  if (o.layers.back() != 1) throw ValueError(fmt::format("--layers: '{}' ends in {}, not 1: two classes have one output", text("layers"), o.layers.back()));
   o.activation = named("activation", activation_by_name, text("activation"));
   o.init = named("init", initialise::by_name, text("init"));
-  o.keep_prob = real_number("keep-prob", text("keep-prob"), 0, 1, true);
+  o.keep_prob = real_numbers("keep-prob", text("keep-prob"), ',', 0, 1, true);
+  if (o.keep_prob.size() == 1) o.keep_prob.resize(o.layers.size() - 1, o.keep_prob[0]);
+  if (o.keep_prob.size() + 1 != o.layers.size())
+    throw ValueError(fmt::format("--keep-prob: '{}' for {} hidden layers", text("keep-prob"), o.layers.size() - 1));
   o.dtype = dtype_by_name(text("dtype"));
-  o.l2 = real_number("l2", text("l2"), 0, std::numeric_limits<double>::max());
+  o.l2 = real_number("l2", text("l2"), 0, any);
   o.seed = static_cast<std::uint64_t>(whole_number("seed", text("seed"), 0, std::numeric_limits<std::int64_t>::max()));
+  if (o.command == "predict") {
+    if (o.model.empty()) throw ValueError("--model: predict needs one");
+    o.unlabelled = yes_or_no("unlabelled", text("unlabelled"));
+  }
   if (o.command != "train") return;
-  o.learning_rate = real_number("learning-rate", text("learning-rate"), 0, std::numeric_limits<double>::max());
   o.iterations = whole_number("iterations", text("iterations"), 1, most);
+  o.batch = whole_number("batch", text("batch"), 0, most);
+  if (values.count("augment")) o.augmentation = augmentation_in(text("augment"));
+  o.patience = whole_number("patience", text("patience"), 0, most);
+  o.optimal_error = real_number("optimal-error", text("optimal-error"), 0, 1);
+  o.optimiser = one_of("optimiser", text("optimiser"), optimisers);
+  o.learning_rate = real_number("learning-rate", text("learning-rate"), 0, any);
+  o.momentum = real_number("momentum", text("momentum"), 0, 0.999999);
+  o.weight_decay = real_number("weight-decay", text("weight-decay"), 0, any);
+  o.schedule = one_of("schedule", text("schedule"), schedules);
+  o.warmup = whole_number("warmup", text("warmup"), 0, most);
+  o.decay = real_number("decay", text("decay"), 0, 1);
+  o.decay_every = whole_number("decay-every", text("decay-every"), 1, most);
+  o.clip_norm = real_number("clip-norm", text("clip-norm"), 0, any);
+  o.checkpoint_every = whole_number("checkpoint-every", text("checkpoint-every"), 0, most);
+  if (o.schedule == "cosine" && o.warmup >= o.iterations)
+    throw ValueError(fmt::format("--warmup: {} iterations of {}", o.warmup, o.iterations));
+  if (o.schedule == "one_cycle" && o.iterations < 2) throw ValueError("--iterations: one_cycle needs at least 2");
+  if (o.optimiser == "lbfgs" && (o.batch > 0 || o.augments() || std::ranges::any_of(o.keep_prob, [](double p) { return p < 1; })))
+    throw ValueError("--optimiser: lbfgs needs the same cost at every call: no --batch, no --augment and no dropout");
+  if (o.optimiser == "lbfgs" && o.clip_norm > 0) throw ValueError("--clip-norm: lbfgs follows the whole gradient");
+  if (!o.start.empty() && !o.resume.empty()) throw ValueError("--start: a checkpoint has its own weights");
 }
 
 }  // namespace
@@ -126,7 +254,7 @@ Options read_options(std::span<const char* const> arguments) {
   o.command = arguments.size() > 1 ? arguments[1] : "--help";
   if (o.command == "--help" || o.command == "-h" || o.command == "help") return o.command.clear(), o.help = true, o;
   if (std::ranges::none_of(commands, [&](const auto& c) { return o.command == c.first; }))
-    throw ValueError(fmt::format("'{}' is no command: train, check or draw (see dz --help)", o.command));
+    throw ValueError(fmt::format("'{}' is no command: train, check or draw, or predict (see dz --help)", o.command));
 
   Groups groups;
   describe_options(groups, o.command);
@@ -137,13 +265,17 @@ Options read_options(std::span<const char* const> arguments) {
     const po::parsed_options parsed = po::command_line_parser(words).options(groups.all).positional({}).style(style).run();
     po::store(parsed, values);
     if (values.count("help")) return o.help = true, o;
-    if (values.count("model")) store_kept_options(values["model"].as<std::string>(), groups.all, values);
+    if (values.count("config")) store_config(values["config"].as<std::string>(), groups.all, values);
+    const bool new_data = o.command == "predict" && !values["data"].defaulted();
+    for (const char* file : {"model", "resume"})
+      if (values.count(file)) store_kept_options(values[file].as<std::string>(), new_data, groups.all, values);
   } catch (const po::error& e) {
     throw ValueError(e.what());
   }
   check_values(values, o);
   for (const auto& option : groups.all.options())
-    if (values.count(option->long_name()) && option->long_name() != "help") o.given.emplace_back(option->long_name(), values[option->long_name()].as<std::string>());
+    if (values.count(option->long_name()) && option->long_name() != "help")
+      o.given.emplace_back(option->long_name(), values[option->long_name()].as<std::string>());
   return o;
 }
 
@@ -151,6 +283,13 @@ std::map<std::string, std::string> describe(const Options& options) {
   std::map<std::string, std::string> described;
   for (const auto& [name, value] : options.given)
     if (std::ranges::find(kept, name) != kept.end()) described[name] = value;
+  return described;
+}
+
+std::map<std::string, std::string> describe_all(const Options& options) {
+  std::map<std::string, std::string> described;
+  for (const auto& [name, value] : options.given)
+    if (std::ranges::find(passing, name) == passing.end()) described[name] = value;
   return described;
 }
 
@@ -165,7 +304,9 @@ std::string help(const std::string& command) {
   const auto known = std::ranges::find(commands, command, [](const auto& c) { return std::string_view(c.first); });
   text = fmt::format("usage: dz {} [options]\n{}\n", command, known->second);
   std::ostringstream listed;
-  listed << groups.data << "\n" << groups.network << "\n" << groups.training << "\n" << groups.files;
+  listed << groups.data << "\n" << groups.network << "\n" << groups.training << "\n";
+  if (command == "train") listed << groups.optimiser << "\n";
+  listed << groups.files;
   return text + "\n" + listed.str();
 }
 

@@ -1,10 +1,13 @@
 #pragma once
 // What the command line says, checked: nothing is computed or written before all of it makes sense.
 
+#include <dz/data/augment.hpp>
 #include <dz/tensor/dtype.hpp>
 
+#include <array>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -13,22 +16,35 @@
 namespace dz::tool {
 
 struct Options {
-  std::string command;  ///< train, check or draw
+  std::string command;  ///< train, check, draw or predict
   bool help = false;
 
-  std::string data, test;  ///< the name of a generated set or an HDF5 file; test may be empty
-  std::int64_t samples = 0;
+  std::string data, test;           ///< the name of a generated set, a file or a folder; test may be empty
+  std::string labels, test_labels;  ///< of IDX files; may be empty
+  std::int64_t samples = 0, picture_side = 0;
+  std::optional<std::array<double, 3>> split;  ///< training, dev and test parts of the data
+  bool stratified = false, normalise = false, unlabelled = false;
+  Augmentation augmentation;
 
   std::vector<std::int64_t> layers;  ///< units of each layer, without the input's
   std::string activation, init;
-  double keep_prob = 1;
+  std::vector<double> keep_prob;  ///< of each hidden layer
   Dtype dtype = float32;
 
-  double learning_rate = 0, l2 = 0;
-  std::int64_t iterations = 0;
+  std::string optimiser, schedule;
+  double learning_rate = 0, l2 = 0, momentum = 0, weight_decay = 0, decay = 0, clip_norm = 0;  ///< clip_norm 0: not clipped
+  std::int64_t iterations = 0, batch = 0, warmup = 0, decay_every = 0,
+               patience = 0;  ///< batch 0: all samples; patience 0: no early stopping
+  double optimal_error = 0;
   std::uint64_t seed = 0;
 
-  std::filesystem::path start, model, out;  ///< may be empty
+  std::int64_t checkpoint_every = 0;                ///< iterations; 0: at the end only
+  std::filesystem::path start, model, resume, out;  ///< may be empty
+
+  bool augments() const {
+    return augmentation.flip > 0 || augmentation.shift > 0 || augmentation.crop < 1 || augmentation.rotate > 0 ||
+           augmentation.brightness > 0;
+  }
 
   std::string line;                                        ///< the command line as it was typed
   std::vector<std::pair<std::string, std::string>> given;  ///< every option that has a value, as text, in the order of the help
@@ -37,8 +53,10 @@ struct Options {
 /// Reads the command line. Throws ValueError that names the option, its value and what it may be.
 Options read_options(std::span<const char* const> arguments);
 
-/// Of the options, those that describe a model and its data, by their names: what a model file keeps.
+/// Of the options, those that describe a model and its data, by their names: what a model file keeps. A checkpoint keeps all but
+/// where it was written to.
 std::map<std::string, std::string> describe(const Options& options);
+std::map<std::string, std::string> describe_all(const Options& options);
 
 std::string help(const std::string& command);
 

@@ -5,9 +5,13 @@
 
 #include <algorithm>
 
+#include <dz/data/csv.hpp>
+#include <dz/data/idx.hpp>
 #include <dz/data/model_file.hpp>
 #include <dz/data/npy.hpp>
+#include <dz/data/picture.hpp>
 #include <dz/data/planar.hpp>
+#include <dz/data/split.hpp>
 #include <dz/dz.hpp>
 
 namespace dz::tool {
@@ -31,7 +35,8 @@ void start_from(const std::map<std::string, Array>& arrays, const std::string& n
   if (!is_floating(a.dtype())) throw DtypeError(fmt::format("{}: {} is {}, not float32 or float64", file, name, dz::name(a.dtype())));
   const Array values = is_column ? a.reshape({a.size()}) : a;
   if (values.shape() != p.shape())
-    throw ShapeError(fmt::format("{}: {} is {} where the network of --layers has {}", file, name, to_string(a.shape()), to_string(p.shape())));
+    throw ShapeError(
+        fmt::format("{}: {} is {} where the network of --layers has {}", file, name, to_string(a.shape()), to_string(p.shape())));
   p.assign(Tensor(values.cast(p.dtype())));
 }
 
@@ -43,7 +48,8 @@ void start_from(const std::filesystem::path& path, Mlp& network) {
     start_from(arrays, fmt::format("init_b{}", l + 1), network.layers[l].bias, file);
   }
   const std::string next = fmt::format("init_W{}", network.layers.size() + 1);
-  if (arrays.contains(next)) throw ShapeError(fmt::format("{}: holds {} too, but --layers gives {} layers", file, next, network.layers.size()));
+  if (arrays.contains(next))
+    throw ShapeError(fmt::format("{}: holds {} too, but --layers gives {} layers", file, next, network.layers.size()));
 }
 
 /// Parameters, their gradients and a step's temporaries have to fit into the machine: the system may promise memory that it has not.
@@ -53,51 +59,111 @@ void require_memory(const std::vector<std::int64_t>& sizes, Dtype dtype) {
   const double needed = 3 * elements * static_cast<double>(size_of(dtype));
   const double there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (needed > there)
-    throw MemoryError(fmt::format("--layers: {:.3g} parameters take {:.3g} GB to train, and this machine has {:.3g}", elements, needed / 1e9, there / 1e9));
+    throw MemoryError(fmt::format("--layers: {:.3g} parameters take {:.3g} GB to train, and this machine has {:.3g}", elements,
+                                  needed / 1e9, there / 1e9));
+}
+
+/// Which reader a path is for.
+Dataset read_file_set(const Options& o, const std::string& path, const std::string& labels) {
+  std::error_code ignored;
+  if (!labels.empty()) return read_labelled_idx(path, labels, o.dtype);
+  if (std::filesystem::is_directory(path, ignored))
+    return read_picture_folder(path, {.rows = o.picture_side, .columns = o.picture_side, .dtype = o.dtype});
+  if (path.ends_with(".csv")) return read_labelled_csv(path, {}, o.dtype);
+  return read_labelled_hdf5(path, o.dtype);
+}
+
+/// Labels as the network's outputs take them.
+Dataset fitted(const Options& o, Dataset set, const std::string& path) {
+  const std::int64_t outputs = o.layers.back(), classes = class_count(set);
+  if ((classes <= 2) != (outputs == 1))
+    throw ValueError(outputs == 1 ? fmt::format("--layers: one output tells two classes apart, and {} has {}", path, classes)
+                                  : fmt::format("--layers: the last one is {}, not 1: two classes have one output", outputs));
+  if (outputs > 1 && classes > outputs)
+    throw ValueError(fmt::format("--layers: {} outputs for the {} classes of {}", outputs, classes, path));
+  require_sound(set);
+  return labelled_for(std::move(set), outputs);
+}
+
+void require_features(const Dataset& set, const Dataset& train, const std::string& path, const std::string& train_path) {
+  if (set.x.size(1) != train.x.size(1))
+    throw ShapeError(fmt::format("{}: samples of {} numbers, where those of {} have {}", path, set.x.size(1), train_path, train.x.size(1)));
 }
 
 }  // namespace
 
+Dataset read_set(const Options& o, const std::string& path, const std::string& labels) {
+  if (is_generated(path)) return fitted(o, generate(o), path);
+  if (path.find_first_of("./\\") == std::string::npos)
+    throw ValueError(fmt::format("--data: '{}' is none of {}, images, and no file with an ending", path, fmt::join(planar_names(), ", ")));
+  return fitted(o, read_file_set(o, path, labels), path);
+}
+
+Dataset read_unlabelled(const Options& o) {
+  Dataset set;
+  const std::string ending = std::filesystem::path(o.data).extension().string();
+  if (ending == ".csv") {
+    set.x = Tensor(read_csv(o.data).values.cast(o.dtype));
+  } else if (ending == ".png" || ending == ".jpg" || ending == ".jpeg") {
+    const Array one = read_picture(o.data);
+    set.images = resize(one.reshape({1, one.size(0), one.size(1), one.size(2)}), o.picture_side, o.picture_side);
+  } else {
+    const Array images = read_idx(o.data);
+    if (images.rank() != 3 || images.dtype() != uint8)
+      throw FileError(fmt::format("{}: it holds {} {}, not pictures", o.data, name(images.dtype()), to_string(images.shape())));
+    set.images = images.reshape({images.size(0), images.size(1), images.size(2), 1});
+  }
+  if (set.images) set.x = pixels(set.images, o.dtype);
+  require_sound(set);
+  return set;
+}
+
 Problem make_problem(const Options& o) {
   seed(o.seed);
-  if (is_generated(o.data)) {
-    if (!o.test.empty()) throw ValueError(fmt::format("--test: a generated set is tested on a second draw of its own, not on '{}'", o.test));
-    Dataset train = generate(o);
-    return {std::move(train), generate(o), o.data != "images"};
-  }
-  if (o.data.find_first_of("./\\") == std::string::npos)
-    throw ValueError(fmt::format("--data: '{}' is none of {}, images, and no file with an ending", o.data, fmt::join(planar_names(), ", ")));
-  Problem problem{read_labelled_hdf5(o.data, o.dtype), std::nullopt};
+  const bool generated = is_generated(o.data);
+  if (generated && !o.test.empty())
+    throw ValueError(fmt::format("--test: a generated set is tested on a second draw of its own, not on '{}'", o.test));
+  Problem problem{read_set(o, o.data, o.labels), {}, {}, generated && o.data != "images", {}};
+  if (generated) problem.test = read_set(o, o.data, {});
   if (!o.test.empty()) {
-    problem.test = read_labelled_hdf5(o.test, o.dtype);
-    if (problem.test->x.size(1) != problem.train.x.size(1))
-      throw ShapeError(fmt::format("{}: pictures of {} numbers, where those of {} have {}", o.test, problem.test->x.size(1), o.data, problem.train.x.size(1)));
+    problem.test = read_set(o, o.test, o.test_labels);
+    require_features(*problem.test, problem.train, o.test, o.data);
+  }
+  if (o.split) {
+    Split parts = split(problem.train, {.ratio = *o.split, .stratified = o.stratified});
+    if (parts.test.size() > 0 && !o.test.empty())
+      throw ValueError(fmt::format("--split: a test part too, where '{}' is to test with", o.test));
+    problem.warnings = split_warnings(parts);
+    problem.train = std::move(parts.train);
+    if (parts.dev.size() > 0) problem.dev = std::move(parts.dev);
+    if (parts.test.size() > 0) problem.test = std::move(parts.test);
+  } else {
+    problem.warnings = split_warnings({problem.train, {}, {}});
   }
   return problem;
 }
 
-Mlp make_network(const Options& o, std::int64_t features) {
-  std::vector<std::int64_t> sizes = {features};
+Mlp make_network(const Options& o, const Tensor& x) {
+  std::vector<std::int64_t> sizes = {x.size(1)};
   sizes.insert(sizes.end(), o.layers.begin(), o.layers.end());
   require_memory(sizes, o.dtype);
   Mlp network = mlp(sizes, activation_by_name(o.activation), initialise::by_name(o.init), o.dtype);
-  network.keep_prob.assign(network.layers.size() - 1, o.keep_prob);
+  network.keep_prob = o.keep_prob;
+  if (o.normalise) network.normalisation = o.model.empty() ? InputNormalisation(x) : InputNormalisation({x.size(1)}, o.dtype);
   if (!o.start.empty()) start_from(o.start, network);
   if (!o.model.empty()) load_model(o.model, network);
   return network;
 }
 
 Tensor cost(const Mlp& network, const Tensor& x, const Tensor& y, double l2) {
-  const Tensor J = binary_cross_entropy_with_logits(network(x), y);
+  const Tensor z = network(x), J = y.rank() == 2 ? binary_cross_entropy_with_logits(z, y) : cross_entropy(z, y);
   return l2 > 0 ? J + l2_cost(network, l2, x.size(0)) : J;
 }
 
-double accuracy(const Mlp& network, const Dataset& set) {
+ConfusionMatrix confusion(const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
-  const std::vector<double> z = network(set.x).to_vector(), y = set.y.to_vector();
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < z.size(); ++i) right += (z[i] > 0) == (y[i] > 0.5);
-  return static_cast<double>(right) / static_cast<double>(z.size());
+  const Tensor z = network(set.x);
+  return {class_numbers(set), predicted_classes(z), std::max<std::int64_t>(2, z.size(1))};
 }
 
 }  // namespace dz::tool

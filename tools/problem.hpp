@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <dz/data/dataset.hpp>
+#include <dz/data/metrics.hpp>
 #include <dz/models/mlp.hpp>
 
 #include "tools/options.hpp"
@@ -12,21 +13,31 @@ namespace dz::tool {
 
 struct Problem {
   Dataset train;
-  std::optional<Dataset> test;
-  bool planar = false;  ///< the samples are points in the plane
+  std::optional<Dataset> dev, test;
+  bool planar = false;                ///< the samples are points in the plane
+  std::vector<std::string> warnings;  ///< of the parts
+
+  /// What the network is judged by: the dev part, or for want of it the test part.
+  const Dataset* judged() const { return dev ? &*dev : test ? &*test : nullptr; }
 };
 
-/// Reads or generates the data. Draws from the default generator, which it seeds first. Throws FileError, ShapeError, ValueError.
+/// Reads or generates the data, and splits them. Draws from the default generator, which it seeds first. Throws FileError, ShapeError,
+/// ValueError.
 Problem make_problem(const Options& options);
+/// All of one file, folder or generated set, labelled for the network's outputs; labels may be empty.
+Dataset read_set(const Options& options, const std::string& path, const std::string& labels);
 
-/// The network of the options for samples of that many features: from --model, from --start, or drawn from the default generator.
-/// Throws FileError or ShapeError where a file does not fit.
-Mlp make_network(const Options& options, std::int64_t features);
+/// Data without labels: a CSV file of features, an IDX file of pictures, or one PNG or JPEG picture. Throws FileError.
+Dataset read_unlabelled(const Options& options);
 
-/// The notes' cost: binary cross-entropy, mean over the samples, and λ/(2m)·Σ‖W‖².
+/// The network of the options for such samples: from --model, from --start, or drawn from the default generator. Throws FileError or
+/// ShapeError where a file does not fit.
+Mlp make_network(const Options& options, const Tensor& x);
+
+/// The notes' cost: cross-entropy, mean over the samples, and λ/(2m)·Σ‖W‖².
 Tensor cost(const Mlp& network, const Tensor& x, const Tensor& y, double l2);
 
-/// The part of the samples on whose side of 0 the logit lies as the label says.
-double accuracy(const Mlp& network, const Dataset& set);
+/// Of the samples, with dropout off.
+ConfusionMatrix confusion(const Mlp& network, const Dataset& set);
 
 }  // namespace dz::tool

@@ -111,7 +111,8 @@ std::string to_html(const Report& r) {
   out += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<header><h1>{}</h1>", escape(r.title), report_style(),
                      escape(r.title));
   out += figures(r.facts) + "</header>\n<main>\n";
-  out += cost_section(r.costs, r.first_iteration);
+  out += cost_section(r.costs, r.first_iteration, r.dev_costs);
+  out += text_section("Judgement", r.judgement);
   out += accuracy_section(r.facts);
   if (r.boundary) out += boundary_section(*r.boundary, r.classes);
   out += misclassified_section(r);

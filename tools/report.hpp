@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <dz/tensor/array.hpp>
@@ -34,13 +35,15 @@ struct Picture {
 
 struct Report {
   std::string title;
-  std::string command;                 ///< the command line that repeats the run
-  std::vector<Fact> facts;             ///< shown as large figures; those in per cent with "accuracy" in their name also as bars
-  std::vector<Fact> options;           ///< shown as a table
-  std::vector<double> costs;           ///< one per iteration; those that are not finite leave a gap
-  std::int64_t first_iteration = 0;    ///< the iteration that costs[0] belongs to
-  std::optional<Boundary> boundary;    ///< for models of two features
-  std::vector<Picture> misclassified;  ///< the first 60 are shown
+  std::string command;               ///< the command line that repeats the run
+  std::vector<Fact> facts;           ///< shown as large figures; those in per cent with "accuracy" in their name also as bars
+  std::vector<Fact> options;         ///< shown as a table
+  std::vector<double> costs;         ///< one per iteration; those that are not finite leave a gap
+  std::int64_t first_iteration = 0;  ///< the iteration that costs[0] belongs to
+  std::vector<std::pair<double, double>> dev_costs;  ///< iterations and costs of the dev part, rising; may be empty
+  std::string judgement;                             ///< the page of judgement as plain text
+  std::optional<Boundary> boundary;                  ///< for models of two features
+  std::vector<Picture> misclassified;                ///< the first 60 are shown
   std::int64_t misclassified_in_all = 0;
   std::string misclassified_of;      ///< the set they are from: "test"
   std::string model_summary;         ///< a table as plain text

@@ -95,9 +95,24 @@ std::string path(const Frame& f, const Axis& x, const Axis& y, const std::vector
   return out;
 }
 
-std::string chart(const std::vector<double>& costs, std::int64_t first_iteration, const Summary& s, Frame f, std::string_view name) {
+using DevCosts = std::vector<std::pair<double, double>>;
+
+/// The dev part's costs as one line, those that are finite.
+std::string dev_path(const Frame& f, const Axis& x, const Axis& y, const DevCosts& costs) {
+  std::string out;
+  for (const auto& [iteration, cost] : costs)
+    if (std::isfinite(y.fraction(cost)))
+      out += fmt::format("{}{} {}", out.empty() ? "M" : "L", coordinate(f.x(x.fraction(iteration))), coordinate(f.y(y.fraction(cost))));
+  return out.find('L') == out.npos && !out.empty() ? out + "h0" : out;
+}
+
+std::string chart(const std::vector<double>& costs, std::int64_t first_iteration, const DevCosts& dev_costs, const Summary& s, Frame f,
+                  std::string_view name) {
   const auto first = static_cast<double>(first_iteration), last = first + static_cast<double>(costs.size() - 1);
-  const Axis y = cost_axis(costs[s.lowest], costs[s.highest], f.height < 320 ? 5 : 7);
+  double low = costs[s.lowest], high = costs[s.highest];
+  for (const auto& [iteration, cost] : dev_costs)
+    if (std::isfinite(cost)) low = std::min(low, cost), high = std::max(high, cost);
+  const Axis y = cost_axis(low, high, f.height < 320 ? 5 : 7);
   std::size_t longest = 0;
   for (const double tick : y.ticks) longest = std::max(longest, y.label(tick).size());
   f.left = std::max(30.0, 14 + 7.2 * static_cast<double>(longest));
@@ -106,6 +121,7 @@ std::string chart(const std::vector<double>& costs, std::int64_t first_iteration
       fmt::format("<svg class=\"chart {}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Cost by iteration\">", name, f.width, f.height);
   out += axes(f, x, y);
   out += fmt::format("<path class=\"curve\" d=\"{}\"/>", path(f, x, y, costs, first_iteration));
+  if (!dev_costs.empty()) out += fmt::format("<path class=\"curve dev\" d=\"{}\"/>", dev_path(f, x, y, dev_costs));
   out += fmt::format("<circle class=\"last\" r=\"4\" cx=\"{}\" cy=\"{}\"/>",
                      coordinate(f.x(x.fraction(first + static_cast<double>(s.last)))), coordinate(f.y(y.fraction(costs[s.last]))));
   return out + "</svg>";
@@ -130,12 +146,14 @@ std::string caption(const std::vector<double>& costs, std::int64_t first_iterati
 
 }  // namespace
 
-std::string cost_section(const std::vector<double>& costs, std::int64_t first_iteration) {
+std::string cost_section(const std::vector<double>& costs, std::int64_t first_iteration, const DevCosts& dev_costs) {
   if (costs.empty()) return {};
   std::string out = "<section><h2>Cost</h2>";
   if (const auto s = summary_of(costs)) {
-    out += "<figure>" + chart(costs, first_iteration, *s, {880, 360}, "wide") + chart(costs, first_iteration, *s, {400, 290}, "narrow");
-    out += "<figcaption>" + caption(costs, first_iteration, *s) + "</figcaption></figure>";
+    out += "<figure>" + chart(costs, first_iteration, dev_costs, *s, {880, 360}, "wide") +
+           chart(costs, first_iteration, dev_costs, *s, {400, 290}, "narrow");
+    out += "<figcaption>" + caption(costs, first_iteration, *s) + (dev_costs.empty() ? "" : " Broken: the dev part's cost.") +
+           "</figcaption></figure>";
   } else {
     out += fmt::format("<p><strong>None of the {} costs is finite</strong>, from iteration {} on.</p>", costs.size(), first_iteration);
   }

@@ -12,8 +12,9 @@ namespace dz::tool {
 /// The page's style sheet.
 std::string_view report_style();
 
-/// The costs as a curve, over powers of ten where they span more than two.
-std::string cost_section(const std::vector<double>& costs, std::int64_t first_iteration);
+/// The costs as a curve, over powers of ten where they span more than two; those of the dev part (iteration and cost) as another.
+std::string cost_section(const std::vector<double>& costs, std::int64_t first_iteration,
+                         const std::vector<std::pair<double, double>>& dev_costs = {});
 /// Heat map, line of probability 0.5, and samples. Throws ShapeError and DtypeError for arrays that are none such.
 std::string boundary_section(const Boundary& boundary, const std::vector<std::string>& classes);
 /// At most 60 pictures with label, prediction and probability.

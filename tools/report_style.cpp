@@ -48,6 +48,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .axes text { fill: var(--muted); font: 13px var(--text); font-variant-numeric: tabular-nums; }
 .axes .name { fill: var(--ink); }
 .curve { fill: none; stroke: var(--accent); stroke-width: 1.6; stroke-linejoin: round; stroke-linecap: round; }
+.curve.dev { stroke: var(--ink); stroke-dasharray: 5 3; opacity: .75; }
 .last { fill: var(--accent); stroke: var(--paper); stroke-width: 1.5; }
 .chart { width: 100%; }
 .narrow { display: none; }

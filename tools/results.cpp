@@ -9,6 +9,7 @@
 
 #include <dz/data/file.hpp>
 #include <dz/data/model_file.hpp>
+#include <dz/data/split.hpp>
 #include <dz/dz.hpp>
 
 #include "tools/report.hpp"
@@ -25,18 +26,48 @@ std::string costs_csv(const std::vector<double>& costs) {
   return text;
 }
 
+/// Everything measured, a line for each place; empty cells where there is no dev part.
+std::string metrics_csv(const Training& t) {
+  const std::vector<Measurement> all = measurements_of(t);
+  std::vector<std::string> weights;
+  for (const auto& [name, p] : parameters(const_cast<Mlp&>(t.network)))
+    if (p->role() == Role::weight) weights.push_back(name);
+  const bool by_layer = !t.gradients.empty() && t.gradients.size() == all.size() * weights.size();
+  std::string text = "iteration,cost,train_error,dev_cost,dev_error,learning_rate,gradient_norm";
+  if (by_layer)
+    for (const std::string& name : weights) text += ",gradient_norm " + name;
+  text += "\n";
+  const auto cell = [](double v) { return std::isnan(v) ? std::string() : fmt::format("{:.17g}", v); };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Measurement& m = all[i];
+    text += fmt::format("{},{},{},{},{},{},{}", m.iteration, cell(m.cost), cell(m.train_error), cell(m.dev_cost), cell(m.dev_error),
+                        cell(m.learning_rate), cell(m.gradient_norm));
+    if (by_layer)
+      for (std::size_t w = 0; w < weights.size(); ++w) text += "," + cell(t.gradients[i * weights.size() + w]);
+    text += "\n";
+  }
+  return text;
+}
+
 /// A number as JSON knows it: what is not finite is null.
 std::string json(double x) { return std::isfinite(x) ? fmt::format("{:.17g}", x) : "null"; }
 std::string json(const std::string& text) { return boost::json::serialize(boost::json::string(text)); }
 
-std::string summary_json(const Options& o, const Run& run, const Accuracies& accuracies) {
+std::string json(const std::optional<ConfusionMatrix>& m, double (ConfusionMatrix::*figure)() const) {
+  return m ? json(((*m).*figure)()) : "null";
+}
+
+std::string summary_json(const Options& o, const Training& t, const Run& run, const Judgement& j) {
   std::string options;
   for (const auto& [name, value] : o.given) options += fmt::format("{}\n    {}: {}", options.empty() ? "" : ",", json(name), json(value));
   return fmt::format(
-      "{{\n  \"cost\": {},\n  \"train_accuracy\": {},\n  \"test_accuracy\": {},\n  \"seconds_per_iteration\": {},\n"
-      "  \"iterations\": {},\n  \"interrupted\": {},\n  \"diverged\": {},\n  \"options\": {{{}\n  }}\n}}\n",
-      json(run.costs.back()), json(accuracies.train), accuracies.test ? json(*accuracies.test) : "null", json(run.seconds_per_iteration),
-      run.costs.size(), run.interrupted, run.diverged, options);
+      "{{\n  \"cost\": {},\n  \"train_accuracy\": {},\n  \"dev_accuracy\": {},\n  \"test_accuracy\": {},\n  \"test_mean_f1\": {},\n  "
+      "\"verdict\": {},\n"
+      "  \"seconds_per_iteration\": {},\n  \"iterations\": {},\n  \"interrupted\": {},\n  \"diverged\": {},\n  \"stopped_early\": {},\n  "
+      "\"options\": {{{}\n  }}\n}}\n",
+      json(t.costs.back()), json(j.train.accuracy()), json(j.dev, &ConfusionMatrix::accuracy), json(j.test, &ConfusionMatrix::accuracy),
+      json(j.test, &ConfusionMatrix::mean_f1), j.verdict ? json(std::string(name(j.verdict->fit))) : "null",
+      json(run.seconds_per_iteration), t.costs.size(), run.interrupted, run.diverged, run.stopped_early, options);
 }
 
 /// The probability that the network gives to every point of a grid over the samples and a margin around them.
@@ -61,7 +92,7 @@ Boundary boundary(const Mlp& network, const Dataset& set) {
   return b;
 }
 
-/// The pictures on the wrong side, the surest mistakes first.
+/// The pictures on the wrong side of two classes, the surest mistakes first.
 void add_mistakes(Report& report, const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
   const std::vector<double> p = sigmoid(network(set.x)).to_vector(), y = set.y.to_vector();
@@ -79,20 +110,28 @@ void add_mistakes(Report& report, const Mlp& network, const Dataset& set) {
   }
 }
 
-Report report_of(const Options& o, const Problem& problem, const Mlp& network, const Run& run, const Accuracies& accuracies) {
+Report report_of(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& j) {
+  const Mlp& network = t.network;
   Report report;
   report.title = fmt::format("dz train · {} · {}", fs::path(o.data).filename().string(), fmt::join(o.layers, "-"));
   report.command = o.line;
-  report.facts = {{"training accuracy", fmt::format("{:.2f} %", 100 * accuracies.train)}};
-  if (accuracies.test) report.facts.push_back({"test accuracy", fmt::format("{:.2f} %", 100 * *accuracies.test)});
-  report.facts.push_back({"cost", fmt::format("{:.6f}", run.costs.back())});
-  report.facts.push_back({"iterations", fmt::format("{}{}", run.costs.size(), run.interrupted ? ", interrupted" : run.diverged ? ", diverged" : "")});
+  report.facts = {{"training accuracy", fmt::format("{:.2f} %", 100 * j.train.accuracy())}};
+  if (j.dev) report.facts.push_back({"dev accuracy", fmt::format("{:.2f} %", 100 * j.dev->accuracy())});
+  if (j.test) report.facts.push_back({"test accuracy", fmt::format("{:.2f} %", 100 * j.test->accuracy())});
+  report.facts.push_back({"cost", fmt::format("{:.6f}", t.costs.back())});
+  const char* how = run.interrupted ? ", interrupted" : run.diverged ? ", diverged" : run.stopped_early ? ", stopped early" : "";
+  report.facts.push_back({"iterations", fmt::format("{}{}", t.costs.size(), how)});
   report.facts.push_back({"per iteration", fmt::format("{:.3g} ms", 1e3 * run.seconds_per_iteration)});
   for (const auto& [name, value] : o.given) report.options.push_back({name, value});
-  report.costs = run.costs;
+  report.costs = t.costs;
+  for (const Measurement& m : measurements_of(t))
+    if (!std::isnan(m.dev_cost)) report.dev_costs.emplace_back(m.iteration - 1, m.dev_cost);
+  report.judgement = to_string(j, problem);
+  const bool two_classes = o.layers.back() == 1;
   const Dataset& shown = problem.test ? *problem.test : problem.train;
+  report.classes = problem.train.classes;
   if (problem.planar) report.boundary = boundary(network, problem.train);
-  if (!problem.planar && shown.images) {
+  if (!problem.planar && shown.images && two_classes) {
     report.misclassified_of = problem.test ? "test" : "training";
     add_mistakes(report, network, shown);
   }
@@ -103,6 +142,34 @@ Report report_of(const Options& o, const Problem& problem, const Mlp& network, c
 
 }  // namespace
 
+Judgement judge(const Training& t, const Problem& problem, const Run& run, const Options& o) {
+  const auto of = [&](const std::optional<Dataset>& set) { return set ? std::optional(confusion(t.network, *set)) : std::nullopt; };
+  Judgement j{confusion(t.network, problem.train), of(problem.dev), of(problem.test), {}};
+  if (const ConfusionMatrix* judged = j.dev ? &*j.dev : j.test ? &*j.test : nullptr)
+    j.verdict = bias_variance(1 - j.train.accuracy(), 1 - judged->accuracy(), o.optimal_error);
+  j.remarks = problem.warnings;
+  j.remarks.insert(j.remarks.end(), run.warnings.begin(), run.warnings.end());
+  if (auto why = stuck(t.costs, class_shares(problem.train))) j.remarks.push_back(std::move(*why));
+  if (run.stopped_early)
+    j.remarks.push_back(fmt::format("stopped early; the parameters are those of the lowest dev cost, {:.6f}", t.stopping.best));
+  return j;
+}
+
+std::string to_string(const Judgement& j, const Problem& problem) {
+  const ConfusionMatrix& shown = j.test ? *j.test : j.dev ? *j.dev : j.train;
+  std::string text = fmt::format("of the {} part:\n{}",
+                                 j.test  ? "test"
+                                 : j.dev ? "dev"
+                                         : "training",
+                                 dz::to_string(shown, problem.train.classes));
+  if (j.verdict) {
+    text += j.verdict->sentence + "\n";
+    for (const std::string& advice : j.verdict->advice) text += "  try " + advice + "\n";
+  }
+  for (const std::string& remark : j.remarks) text += "note: " + remark + "\n";
+  return text;
+}
+
 void prepare_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -112,16 +179,18 @@ void prepare_folder(const fs::path& folder) {
   fs::remove(probe, error);
 }
 
-void write_results(const Options& o, const Problem& problem, const Mlp& network, const Run& run, const Accuracies& accuracies) {
-  save_model(o.out / "model.safetensors", network, describe(o));
-  write_file(o.out / "costs.csv", costs_csv(run.costs));
-  write_file(o.out / "summary.json", summary_json(o, run, accuracies));
-  write_file(o.out / "report.html", to_html(report_of(o, problem, network, run, accuracies)));
+void write_results(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& judgement) {
+  save_model(o.out / "model.safetensors", t.network, describe(o));
+  write_file(o.out / "costs.csv", costs_csv(t.costs));
+  write_file(o.out / "metrics.csv", metrics_csv(t));
+  write_file(o.out / "summary.json", summary_json(o, t, run, judgement));
+  write_file(o.out / "report.html", to_html(report_of(o, problem, t, run, judgement)));
 }
 
 NodeNames names_of(const Mlp& network) {
   NodeNames names;
-  for (const auto& [name, p] : parameters(const_cast<Mlp&>(network))) names[p->from().node()] = name;
+  for (const auto& [name, p] : parameters(const_cast<Mlp&>(network)))
+    if (p->requires_grad()) names[p->from().node()] = name;
   return names;
 }
 

@@ -33,13 +33,25 @@ double real_number(std::string_view what, std::string_view text, double low, dou
   throw ValueError(fmt::format("--{}: '{}' is not a number {} {}{}", what, text, open ? "above" : "from", low, below));
 }
 
+std::vector<std::string> parts(std::string_view text, char separator) {
+  std::vector<std::string> found;
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, from), text.size());
+    found.emplace_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  return found;
+}
+
+std::vector<double> real_numbers(std::string_view what, std::string_view text, char separator, double low, double high, bool open) {
+  std::vector<double> numbers;
+  for (const std::string& part : parts(text, separator)) numbers.push_back(real_number(what, part, low, high, open));
+  return numbers;
+}
+
 std::vector<std::int64_t> whole_numbers(std::string_view what, std::string_view text, std::int64_t low, std::int64_t high) {
   std::vector<std::int64_t> numbers;
-  for (std::size_t from = 0; from <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', from), text.size());
-    numbers.push_back(whole_number(what, text.substr(from, comma - from), low, high));
-    from = comma + 1;
-  }
+  for (const std::string& part : parts(text, ',')) numbers.push_back(whole_number(what, part, low, high));
   return numbers;
 }
 

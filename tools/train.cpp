@@ -1,17 +1,254 @@
 #include "tools/train.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <limits>
 
-#include <dz/dz.hpp>
+#include <dz/data/checkpoint.hpp>
+#include <dz/data/loader.hpp>
+#include <dz/data/bias_variance.hpp>
 
 namespace dz::tool {
 namespace {
 
 volatile std::sig_atomic_t caught = 0;
 
+/// What a checkpoint holds; the long rows of numbers as one array each.
+struct Stored {
+  Mlp network;
+  AnyOptimiser optimiser;
+  AnySchedule schedule;
+  EarlyStopping stopping;
+  Generator generator;
+  std::int64_t iteration = 0;
+  Array costs{}, measurements{}, gradients{};
+};
+BOOST_DESCRIBE_STRUCT(Stored, (), (network, optimiser, schedule, stopping, generator, iteration, costs, measurements, gradients))
+
+Array row(const std::vector<double>& v) { return v.empty() ? Array() : Array::of(v, {v.size()}); }
+std::vector<double> numbers(const Array& a) { return a ? a.to_vector<double>() : std::vector<double>(); }
+
+constexpr std::size_t measured = sizeof(Measurement) / sizeof(double);
+
+AnyOptimiser make_optimiser(const Options& o) {
+  const double rate = o.learning_rate;
+  if (o.optimiser == "momentum") return Momentum{.learning_rate = rate, .momentum = o.momentum};
+  if (o.optimiser == "nesterov") return Momentum{.learning_rate = rate, .momentum = o.momentum, .nesterov = true};
+  if (o.optimiser == "adagrad") return Adagrad{.learning_rate = rate};
+  if (o.optimiser == "rmsprop") return RmsProp{.learning_rate = rate, .decay = o.momentum};
+  if (o.optimiser == "adam") return Adam{.learning_rate = rate};
+  if (o.optimiser == "adamw") return AdamW{.learning_rate = rate, .weight_decay = o.weight_decay};
+  if (o.optimiser == "lbfgs") return Lbfgs{.learning_rate = rate};
+  return GradientDescent{.learning_rate = rate, .compensated = true};
+}
+
+AnySchedule make_schedule(const Options& o) {
+  const double rate = o.learning_rate;
+  if (o.schedule == "step") return StepDecay{.rate = rate, .factor = o.decay, .every = o.decay_every};
+  if (o.schedule == "exponential")
+    return ExponentialDecay{.rate = rate, .factor = std::pow(o.decay, 1 / static_cast<double>(o.decay_every))};
+  if (o.schedule == "cosine") return CosineDecay{.rate = rate, .steps = o.iterations, .warmup = o.warmup};
+  if (o.schedule == "plateau") return ReduceOnPlateau{.rate = rate, .factor = o.decay, .patience = o.decay_every};
+  if (o.schedule == "one_cycle") return OneCycle{.highest = rate, .steps = o.iterations};
+  if (o.schedule == "inverse_sqrt") return InverseSquareRoot{.rate = rate, .warmup = std::max<std::int64_t>(1, o.warmup)};
+  return ConstantRate{.rate = rate};
+}
+
+double rate_at(const AnySchedule& schedule, std::int64_t iteration) {
+  return std::visit(
+      [&]<class S>(const S& s) {
+        if constexpr (std::is_same_v<S, ReduceOnPlateau>) return s.rate;
+        else return s(iteration);
+      },
+      schedule);
+}
+
+/// One training under way.
+class Trainer {
+ public:
+  Trainer(Training& training, const Problem& problem, const Options& o)
+      : t_(training), problem_(problem), o_(o), network_(training.network), loader_(problem.train, loader_options(o)),
+        whole_(o.batch == 0 && !o.augments()) {
+    per_epoch_ = loader_.batches();
+    // Of a training whose epochs are single steps, a hundred places are measured.
+    measure_every_ = per_epoch_ > 1 ? per_epoch_ : std::max<std::int64_t>(1, o.iterations / 100);
+  }
+
+  Run run(const std::function<void(std::int64_t, double)>& show, const std::function<void()>& save) {
+    const auto begin = std::chrono::steady_clock::now();
+    const std::int64_t first = t_.iteration;
+    std::swap(default_generator(), t_.generator);
+    while (!is_over()) {
+      if (whole_) {
+        step(problem_.train);
+        after_step(show, save);
+        continue;
+      }
+      Epoch epoch = loader_.epoch(t_.iteration / per_epoch_, t_.iteration % per_epoch_);
+      for (auto batch = epoch.next(); batch && !is_over(); batch = epoch.next()) {
+        step(*batch);
+        after_step(show, save);
+      }
+    }
+    std::swap(default_generator(), t_.generator);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    run_.seconds_per_iteration = seconds.count() / static_cast<double>(std::max<std::int64_t>(1, t_.iteration - first));
+    if (!run_.diverged) save();  // before the best parameters come back: what goes on, goes on from the last ones
+    if (o_.patience > 0 && !run_.interrupted) {
+      run_.stopped_early = t_.stopping.is_over();
+      t_.stopping.restore(network_);
+    }
+    return std::move(run_);
+  }
+
+ private:
+  static LoaderOptions loader_options(const Options& o) {
+    return {.batch = o.batch,
+            .shuffled = o.batch > 0,
+            .seed = o.seed,
+            .transform = o.augments() ? augmenting(o.augmentation) : BatchTransform()};
+  }
+
+  bool is_over() const {
+    return t_.iteration >= o_.iterations || run_.diverged || run_.interrupted || (o_.patience > 0 && t_.stopping.is_over());
+  }
+
+  /// One step; the cost that is shown is without dropout, with which it is another at every draw.
+  void step(const Dataset& batch) {
+    const auto cost_now = [&] { return cost(network_, batch.x, batch.y, o_.l2); };
+    if (network_.drops()) {
+      const auto guard = no_grad();
+      t_.costs.push_back(cost_now().item());
+    }
+    const auto guard = training();
+    const double rate = rate_at(t_.schedule, t_.iteration);
+    std::visit(
+        [&]<class O>(O& optimiser) {
+          optimiser.learning_rate = rate;
+          if constexpr (std::is_same_v<O, Lbfgs>) {
+            t_.costs.push_back(optimiser.step(network_, cost_now));
+          } else {
+            const Tensor J = cost_now();
+            if (!network_.drops()) t_.costs.push_back(J.item());
+            run_.diverged = !std::isfinite(t_.costs.back());
+            if (run_.diverged) return;
+            backward(J);
+            if (is_measured(t_.iteration + 1)) look_at_gradients();
+            if (o_.clip_norm > 0) clip_norm(network_, o_.clip_norm);
+            optimiser.step(network_);
+          }
+        },
+        t_.optimiser);
+    ++t_.iteration;
+  }
+
+  void after_step(const std::function<void(std::int64_t, double)>& show, const std::function<void()>& save) {
+    show(t_.iteration, t_.costs.back());
+    run_.interrupted = interrupted_by() != 0;
+    if (is_measured(t_.iteration) && !run_.diverged) measure();
+    if (o_.checkpoint_every > 0 && t_.iteration % o_.checkpoint_every == 0 && !run_.diverged) {
+      std::swap(default_generator(), t_.generator);
+      save();
+      std::swap(default_generator(), t_.generator);
+    }
+  }
+
+  /// Whether so many steps are followed by a measurement. Where a training was interrupted plays no part.
+  bool is_measured(std::int64_t steps) const { return steps % measure_every_ == 0; }
+
+  void look_at_gradients() {
+    layers_ = layer_gradients(network_);
+    for (std::string& w : gradient_warnings(layers_)) warn(w.substr(0, w.find(", relative")).substr(0, w.find(" is ")), std::move(w));
+  }
+
+  void measure() {
+    const auto guard = no_grad();
+    const double none = std::numeric_limits<double>::quiet_NaN();
+    const Dataset* dev = problem_.dev ? &*problem_.dev : nullptr;
+    Measurement m{static_cast<double>(t_.iteration),
+                  cost(network_, problem_.train.x, problem_.train.y, o_.l2).item(),
+                  1 - confusion(network_, problem_.train).accuracy(),
+                  dev ? cost(network_, dev->x, dev->y, 0).item() : none,
+                  dev ? 1 - confusion(network_, *dev).accuracy() : none,
+                  rate_at(t_.schedule, t_.iteration - 1),
+                  layers_.empty() ? none : 0};
+    for (const LayerGradient& l : layers_) m.gradient_norm = std::hypot(m.gradient_norm, l.norm), t_.gradients.push_back(l.norm);
+    for (const double v : {m.iteration, m.cost, m.train_error, m.dev_cost, m.dev_error, m.learning_rate, m.gradient_norm})
+      t_.measurements.push_back(v);
+    if (auto* plateau = std::get_if<ReduceOnPlateau>(&t_.schedule)) (*plateau)(dev ? m.dev_cost : m.cost);
+    if (o_.patience > 0) t_.stopping.report(network_, m.dev_cost);
+    look_at_units();
+  }
+
+  void look_at_units() {
+    if (o_.activation != "relu" || network_.layers.size() < 2) return;
+    Tensor a = network_.normalisation ? (*network_.normalisation)(problem_.train.x) : problem_.train.x;
+    for (std::size_t l = 0; l + 1 < network_.layers.size(); ++l) {
+      a = relu(network_.layers[l](a));
+      if (const double dead = dead_units(a); dead > 0.5)
+        warn(fmt::format("dead {}", l), fmt::format("{:.0f} % of the units of hidden layer {} are 0 for every sample (dead ReLUs): a "
+                                                    "smaller learning rate, He's first weights, or leaky_relu",
+                                                    100 * dead, l + 1));
+    }
+  }
+
+  /// Each kind once.
+  void warn(const std::string& kind, std::string text) {
+    if (std::ranges::find(kinds_, kind) != kinds_.end()) return;
+    kinds_.push_back(kind);
+    run_.warnings.push_back(fmt::format("at iteration {}: {}", t_.iteration, text));
+  }
+
+  Training& t_;
+  const Problem& problem_;
+  const Options& o_;
+  Mlp& network_;
+  Loader loader_;
+  bool whole_;  // every step on all samples, as they are
+  std::int64_t per_epoch_, measure_every_;
+  std::vector<LayerGradient> layers_;  // of the last step that was looked at
+  std::vector<std::string> kinds_;
+  Run run_;
+};
+
 }  // namespace
+
+std::vector<Measurement> measurements_of(const Training& training) {
+  std::vector<Measurement> all;
+  const std::vector<double>& v = training.measurements;
+  for (std::size_t i = 0; i + measured <= v.size(); i += measured)
+    all.push_back({v[i], v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5], v[i + 6]});
+  return all;
+}
+
+Training begin_training(const Options& o, Mlp network) {
+  return {std::move(network), make_optimiser(o), make_schedule(o), EarlyStopping{.patience = o.patience}, default_generator()};
+}
+
+void save_training(const std::filesystem::path& path, const Training& t, const Options& options) {
+  save_checkpoint(
+      path,
+      Stored{t.network, t.optimiser, t.schedule, t.stopping, t.generator, t.iteration, row(t.costs), row(t.measurements), row(t.gradients)},
+      describe_all(options));
+}
+
+void load_training(const std::filesystem::path& path, Training& t) {
+  Stored stored{t.network, t.optimiser, t.schedule, t.stopping, t.generator};
+  // What may be changed in going on: how long, and how patiently.
+  const AnySchedule schedule = t.schedule;
+  load_checkpoint(path, stored);
+  if (!std::holds_alternative<ReduceOnPlateau>(schedule)) stored.schedule = schedule;
+  stored.stopping.patience = t.stopping.patience;
+  t = {std::move(stored.network), std::move(stored.optimiser),
+       stored.schedule,           std::move(stored.stopping),
+       stored.generator,          stored.iteration,
+       numbers(stored.costs),     numbers(stored.measurements),
+       numbers(stored.gradients)};
+}
 
 void catch_interrupts() {
   struct sigaction action {};
@@ -23,30 +260,9 @@ void catch_interrupts() {
 
 int interrupted_by() { return caught; }
 
-Run train(Mlp& network, const Dataset& set, const Options& o, const std::function<void(std::int64_t, double)>& show) {
-  const auto cost_now = [&] { return cost(network, set.x, set.y, o.l2); };
-  GradientDescent descent{.learning_rate = o.learning_rate, .compensated = true};
-  const auto begin = std::chrono::steady_clock::now();
-  Run run;
-  while (std::ssize(run.costs) < o.iterations && !run.diverged && !run.interrupted) {
-    if (network.drops()) {
-      const auto guard = no_grad();
-      run.costs.push_back(cost_now().item());
-    }
-    const auto guard = training();
-    const Tensor J = cost_now();
-    if (!network.drops()) run.costs.push_back(J.item());
-    run.diverged = !std::isfinite(run.costs.back());
-    if (!run.diverged) {
-      backward(J);
-      descent.step(network);
-    }
-    show(std::ssize(run.costs), run.costs.back());
-    run.interrupted = interrupted_by() != 0;
-  }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  run.seconds_per_iteration = seconds.count() / static_cast<double>(run.costs.size());
-  return run;
+Run train(Training& training, const Problem& problem, const Options& options, const std::function<void(std::int64_t, double)>& show,
+          const std::function<void()>& save) {
+  return Trainer(training, problem, options).run(show, save);
 }
 
 }  // namespace dz::tool

@@ -1,21 +1,64 @@
 #pragma once
 
 #include <functional>
+#include <variant>
+
+#include <dz/dz.hpp>
+#include <dz/optim/adaptive.hpp>
+#include <dz/optim/clip.hpp>
+#include <dz/optim/early_stopping.hpp>
+#include <dz/optim/lbfgs.hpp>
+#include <dz/optim/momentum.hpp>
+#include <dz/optim/schedule.hpp>
+#include <dz/optim/watch.hpp>
 
 #include "tools/problem.hpp"
 
 namespace dz::tool {
 
-/// How a training went.
-struct Run {
-  std::vector<double> costs;  ///< before every iteration, with the L2 term and without dropout
-  double seconds_per_iteration = 0;
-  bool interrupted = false;  ///< by a signal
-  bool diverged = false;     ///< the last cost is not finite: the training ended there
+using AnyOptimiser = std::variant<GradientDescent, Momentum, Adagrad, RmsProp, Adam, AdamW, Lbfgs>;
+using AnySchedule = std::variant<ConstantRate, StepDecay, ExponentialDecay, CosineDecay, ReduceOnPlateau, OneCycle, InverseSquareRoot>;
+
+/// All that a training has to remember: with it, and the options, it goes on as if it had never ended.
+struct Training {
+  Mlp network;
+  AnyOptimiser optimiser;
+  AnySchedule schedule;
+  EarlyStopping stopping;
+  Generator generator;                 ///< that dropout draws from
+  std::int64_t iteration = 0;          ///< steps done
+  std::vector<double> costs{};         ///< before every step, of its samples, with the L2 term and without dropout
+  std::vector<double> measurements{};  ///< one Measurement after the other, its numbers in a row
+  std::vector<double> gradients{};     ///< the norm of every weight's gradient, at every measurement
 };
 
-/// Gradient descent as the options say, in place. `show` is called with the number of iterations done and the newest cost.
-Run train(Mlp& network, const Dataset& set, const Options& options, const std::function<void(std::int64_t, double)>& show);
+/// Of the whole, after an epoch (or a hundredth of the iterations, where an epoch is one).
+struct Measurement {
+  double iteration = 0, cost = 0, train_error = 0, dev_cost = 0, dev_error = 0, learning_rate = 0,
+         gradient_norm = 0;  ///< NaN where there is no dev part
+};
+std::vector<Measurement> measurements_of(const Training& training);
+
+/// A training that has not begun. Throws ValueError where the schedule's settings make no sense together.
+Training begin_training(const Options& options, Mlp network);
+
+/// As checkpoint files: the options go with it. Throws FileError.
+void save_training(const std::filesystem::path& path, const Training& training, const Options& options);
+void load_training(const std::filesystem::path& path, Training& training);
+
+/// How a run went.
+struct Run {
+  double seconds_per_iteration = 0;
+  bool interrupted = false;             ///< by a signal
+  bool diverged = false;                ///< the last cost is not finite: the training ended there
+  bool stopped_early = false;           ///< the best parameters are back
+  std::vector<std::string> warnings{};  ///< of gradients and units, each once
+};
+
+/// Goes on to the end, in place. `show` is called with the number of steps done and the newest cost, `save` where a checkpoint is due and
+/// at the end, unless the cost diverged.
+Run train(Training& training, const Problem& problem, const Options& options, const std::function<void(std::int64_t, double)>& show,
+          const std::function<void()>& save);
 
 /// From here on, the first SIGINT or SIGTERM ends a training after its iteration; a second one ends the program.
 void catch_interrupts();

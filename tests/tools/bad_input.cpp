@@ -60,6 +60,21 @@ TEST_CASE("options that make no sense are refused by name", "[tools]") {
   check_train_refused({"--data", "daisy"}, {"--data", "flower"});
   check_train_refused({"--data", ""}, {"--data"});
   check_train_refused({"--test", "x.h5"}, {"--test"});
+  check_train_refused({"--keep-prob", "0.5,0.5"}, {"--keep-prob", "1 hidden layers"});
+  for (const char* split : {"", "0:1:1", "6", "1:1:1:1", "-1:1", "a:b", "6:2:"}) check_train_refused({"--split", split}, {"--split"});
+  for (const char* what : {"", "flip", "flip=2", "spin=1", "crop=0", "shift=-1"}) check_train_refused({"--augment", what}, {"--augment"});
+  check_train_refused({"--augment", "flip=0.5"}, {"--augment", "no pictures"});
+  check_train_refused({"--optimiser", "magic"}, {"--optimiser", "adam"});
+  check_train_refused({"--schedule", ""}, {"--schedule", "cosine"});
+  check_train_refused({"--schedule", "cosine", "--warmup", "10000"}, {"--warmup"});
+  check_train_refused({"--momentum", "1"}, {"--momentum"});
+  check_train_refused({"--optimiser", "lbfgs", "--batch", "10"}, {"lbfgs"});
+  check_train_refused({"--patience", "5"}, {"--patience", "--split"});
+  check_train_refused({"--normalise=perhaps"}, {"--normalise"});
+  check_train_refused({"--split", "1:1", "--samples", "2", "--patience", "0", "--layers", "2,2"}, {"--layers"});
+  check_train_refused({"--optimal-error", "1.5"}, {"--optimal-error"});
+  check_train_refused({"--resume", "missing.safetensors"}, {"missing.safetensors"});
+  check_train_refused({"--config", "missing.txt"}, {"missing.txt"});
 }
 
 TEST_CASE("more units than memory has room for are refused", "[tools]") {

@@ -109,7 +109,7 @@ TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
     const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
     const tool::Options options = read_options(n, *test_data());
     const tool::Problem problem = tool::make_problem(options);
-    Mlp network = tool::make_network(options, problem.train.x.size(1));
+    Mlp network = tool::make_network(options, problem.train.x);
     backward(tool::cost(network, problem.train.x, problem.train.y, 0));
     for (std::size_t l = 0; l < network.layers.size(); ++l)
       for (const auto& [letter, p] : {std::pair("W", &network.layers[l].weight), std::pair("b", &network.layers[l].bias)}) {
@@ -154,7 +154,7 @@ TEST_CASE("rounding the parameters alone leads away from the float64 curve", "[t
     const std::vector<double> costs = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz")).at("costs").to_vector<double>();
     const tool::Options options = read_options(n, *test_data());
     const tool::Problem problem = tool::make_problem(options);
-    Mlp network = tool::make_network(options, problem.train.x.size(1));
+    Mlp network = tool::make_network(options, problem.train.x);
     GradientDescent descent{.learning_rate = options.learning_rate};
     double apart = 0;
     for (std::size_t i = 0; i < n.steady + 350; ++i) {
