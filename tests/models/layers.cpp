@@ -1,0 +1,96 @@
+#include <dz/models/normalisation.hpp>
+#include <dz/models/residual.hpp>
+
+#include <dz/calculus/gradcheck.hpp>
+#include <dz/data/checkpoint.hpp>
+#include <dz/dz.hpp>
+
+#include "tests/support/support.hpp"
+
+using namespace dz;
+using namespace dz::test;
+
+TEST_CASE("a residual adds what it has inside, and has its parameters", "[models]") {
+  seed(3);
+  auto model = residual(Linear(3, 3));
+  const std::vector<NamedParameter> all = parameters(model);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].name == "inner.weight");
+  const Tensor x = normal({5, 3});
+  CHECK(model(x).to_vector() == (x + model.inner(x)).to_vector());
+  auto copy = model;
+  backward(sum(square(copy(x))));
+  GradientDescent{.learning_rate = 0.1}.step(copy);
+  CHECK(copy(x).to_vector() != model(x).to_vector());
+  const TempDir folder;
+  save_checkpoint(folder / "c", copy);
+  load_checkpoint(folder / "c", model);
+  CHECK(copy(x).to_vector() == model(x).to_vector());
+  CHECK_THROWS_AS(residual(Linear(3, 2))(x), ShapeError);
+}
+
+TEST_CASE("dropout is a layer too", "[models]") {
+  const Dropout model{0.5};
+  const Tensor x = ones({1, 1000});
+  CHECK(model(x).to_vector() == x.to_vector());
+  const auto on = training();
+  CHECK(std::abs(mean(model(x)).item() - 1) < 0.2);
+  CHECK(max(model(x)).item() == 2);
+}
+
+TEST_CASE("batch normalisation trains by the batch and evaluates by running statistics", "[models]") {
+  seed(5);
+  BatchNorm norm(3, float64);
+  norm.scale.assign(tensor({1, 2, 3}, {3}, float64));
+  norm.shift.assign(tensor({0, -1, 1}, {3}, float64));
+  const Tensor x = 4 + 2 * normal({50, 3}, 0, 1, float64);
+  const Tensor scale = reshape(norm.scale.detach(), {1, 3}), shift = reshape(norm.shift.detach(), {1, 3});
+  CHECK(max(abs(norm(x) - (x / std::sqrt(1 + 1e-5) * scale + shift))).item() < 1e-12);  // running 0 and 1 at first
+  CHECK(norm.mean.to_vector() == std::vector<double>{0, 0, 0});  // evaluation leaves them
+  {
+    const auto on = training();
+    const Tensor y = norm(x);
+    CHECK(max(abs(mean(y, 0) - norm.shift.detach())).item() < 1e-12);
+    CHECK(max(abs(stddev(y, 0) - norm.scale.detach())).item() < 1e-4);
+  }
+  const std::vector<double> mu = mean(x, 0).to_vector(), sigma2 = var(x, 0, false, 1).to_vector();
+  for (std::size_t c = 0; c < 3; ++c) {
+    CHECK(norm.mean.to_vector()[c] == Approx(0.1 * mu[c]));
+    CHECK(norm.variance.to_vector()[c] == Approx(0.9 + 0.1 * sigma2[c]));
+  }
+  {
+    const auto on = training();
+    for (int i = 0; i < 200; ++i) norm(x);
+    CHECK_THROWS_AS(norm(ones({1, 3}, float64)), ShapeError);
+  }
+  CHECK(max(abs(mean(norm(x), 0) - norm.shift.detach())).item() < 1e-6);
+  CHECK_THROWS_AS(norm(ones({2, 4}, float64)), ShapeError);
+}
+
+namespace {
+
+// Batch normalisation behind the activation: straight behind a layer it would take that layer's bias away.
+struct Net {
+  Linear first{3, 4, initialise::he, float64};
+  BatchNorm norm{4, float64};
+  Residual<Linear> second{Linear(4, 4, initialise::he, float64)};
+  RmsNorm last{4, float64};
+  Tensor operator()(In x) const { return last(second(norm(tanh(first(x))))); }
+};
+BOOST_DESCRIBE_STRUCT(Net, (), (first, norm, second, last))
+
+}  // namespace
+
+TEST_CASE("batch and RMS normalisation in a network have right gradients, and no decay", "[models]") {
+  seed(6);
+  const Tensor x = normal({6, 3}, 0, 1, float64), target = normal({6, 4}, 0, 1, float64);
+  const Net net;
+  const auto on = training();
+  const auto check = gradcheck([&](Net& m) { return sum(square(m(x) - target)); }, net);
+  INFO(to_string(check));
+  CHECK(check.passed());
+  for (const auto& [name, p] : parameters(const_cast<Net&>(net)))
+    CHECK((p->role() == Role::weight) == (name == "first.weight" || name == "second.inner.weight"));
+  const RmsNorm norm(2);
+  CHECK(norm(tensor({3, 4}, {1, 2})).to_vector()[0] == Approx(3 / std::sqrt(12.5 + 1e-5)));
+}
