@@ -24,7 +24,7 @@ if(DZ_BUILD_TESTS)
   enable_testing()
   find_package(Catch2 REQUIRED)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS tests/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/tests/(install|fuzz)/")
+  list(FILTER sources EXCLUDE REGEX "/tests/(install|fuzz|quality)/")
   if(NOT TARGET dz_tool)
     list(FILTER sources EXCLUDE REGEX "/tests/tools/")
   endif()
@@ -40,6 +40,12 @@ if(DZ_BUILD_TESTS)
   endif()
   add_test(NAME tests COMMAND dz_tests)
   set_tests_properties(tests PROPERTIES LABELS unit TIMEOUT 3600)
+
+  # How good the gradient check is; the whole of it is script/gradcheck-quality.
+  file(GLOB sources CONFIGURE_DEPENDS tests/quality/*.cpp tests/ops/table.cpp tests/ops/rows_*.cpp)
+  dz_add_program(dz_gradcheck_quality ${sources})
+  target_include_directories(dz_gradcheck_quality PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(dz_gradcheck_quality PRIVATE dz::testing)
 
   # Not in a sanitizer's build: the consumer would have to be built with it too.
   if(NOT DZ_SANITIZE AND BUILD_SHARED_LIBS)
