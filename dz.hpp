@@ -19,6 +19,8 @@
 #include <dz/ops/dropout.hpp>
 #include <dz/ops/einsum.hpp>
 #include <dz/ops/elementwise.hpp>
+#include <dz/ops/indexing.hpp>
+#include <dz/ops/joining.hpp>
 #include <dz/ops/linear_algebra.hpp>
 #include <dz/ops/loss.hpp>
 #include <dz/ops/math.hpp>

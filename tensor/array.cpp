@@ -211,6 +211,17 @@ Array Array::slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t
   return view(std::span(sizes).first(r), std::span(strides).first(r), from < n ? from * stride(a) : 0);
 }
 
+Array Array::flip(std::uint32_t axes) const {
+  std::array<std::int64_t, max_rank> strides{};
+  std::int64_t offset = 0;
+  for (int i = 0; i < rank(); ++i) {
+    const bool reversed = (axes >> i & 1) && size() > 0;
+    strides[static_cast<std::size_t>(i)] = reversed ? -stride(i) : stride(i);
+    if (reversed) offset += (size(i) - 1) * stride(i);
+  }
+  return view(sizes(), std::span(strides).first(static_cast<std::size_t>(rank())), offset);
+}
+
 Array Array::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Array Array::clone() const {

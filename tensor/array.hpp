@@ -149,6 +149,8 @@ class Array {
   Array slice(int axis, std::int64_t start, std::int64_t stop,
               std::int64_t step = 1) const;  ///< [start, stop), negative from the end; step > 0
 
+  Array flip(std::uint32_t axes) const;     ///< the masked axes reversed, by negative strides: to be copied, not for kernels at large
+
   /// This array, or a copy of it in row order.
   Array contiguous() const;
   Array clone() const;

@@ -34,6 +34,7 @@ void add_more_losses(std::vector<Operation>& rows);
 void add_control(std::vector<Operation>& rows);
 void add_linear_algebra(std::vector<Operation>& rows);
 void add_layers(std::vector<Operation>& rows);
+void add_shapes_and_indices(std::vector<Operation>& rows);
 
 /// All rows. Made anew at each call, so that no tensor outlives a test.
 std::vector<Operation> operations();
