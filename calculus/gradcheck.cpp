@@ -136,6 +136,41 @@ void examine(GradcheckResult& result, const Gradcheck::Maker& make, const Genera
   if (result.verdict() == Verdict::wrong) result.culprits = culprits_of(s, start, result.seed);
 }
 
+/// A derivative may do something else when it is recorded, and differences of recorded gradients would not show it; and a gradient is linear in
+/// the cotangent: g(c) = (∂g/∂c)·c (Euler), unless the recorded way from c to g is cut.
+void check_recording(GradcheckResult& result, const Subject& s, const Generator& start) {
+  const Tensors plain = gradients(run(s, start), cotangents_like(run(s, start), result.seed), s.leaves());
+  const Tensors y = run(s, start);
+  Tensors outputs, seeds;
+  for (const Tensor& c : cotangents_like(y, result.seed)) {
+    const Tensor& output = y[seeds.size()];
+    if (output.requires_grad()) outputs.push_back(output);
+    seeds.push_back(output.requires_grad() ? variable(c) : c);
+  }
+  std::erase_if(seeds, [](const Tensor& c) { return !c.requires_grad(); });
+  if (outputs.empty()) return;
+  const Tensors g = grad(outputs, s.leaves(), {.create_graph = true, .seeds = seeds}), u = cotangents_like(g, result.seed + 4);
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    const std::vector<double> a = g[i].to_vector(), b = plain[i].to_vector();
+    double size = 0;
+    for (const double v : b) size = std::max(size, std::abs(v));
+    for (std::size_t k = 0; k < a.size(); ++k)
+      if (std::abs(a[k] - b[k]) > 1e-9 * size) {
+        result.findings.push_back(fmt::format("recorded, the gradient of {} is {:.9g} at element {}, unrecorded {:.9g}", s.inputs[i].name, a[k],
+                                              index_of(static_cast<std::int64_t>(k), g[i].shape()), b[k]));
+        return;
+      }
+  }
+  const double value = contraction(g, u), through = contraction(gradients(g, u, seeds), seeds);
+  double size = 0;
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    const std::vector<double> a = g[i].to_vector(), b = u[i].to_vector();
+    for (std::size_t k = 0; k < a.size(); ++k) size += std::abs(a[k] * b[k]);
+  }
+  if (std::abs(value - through) > 1e-9 * size)
+    result.findings.push_back(fmt::format("recorded, the gradient does not follow the cotangent: {:.9g} by its slope, {:.9g} by its value: is dy detached?", through, value));
+}
+
 void examine_second_order(GradcheckResult& result, const Gradcheck::Maker& make, const Generator& start) {
   const Widening widening;
   const Subject first = make(true), second = gradient_subject(first, start, result.seed + 1);
@@ -143,6 +178,7 @@ void examine_second_order(GradcheckResult& result, const Gradcheck::Maker& make,
   result.inputs.clear();
   Examination e(second, start, result.seed, 0x1p-53);
   if (!e.run(result)) return;
+  if (result.passed()) check_recording(result, first, start);
   if (result.passed()) e.check_symmetry(result);
   if (result.verdict() == Verdict::wrong) result.culprits = culprits_of(second, start, result.seed);
 }

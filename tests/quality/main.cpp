@@ -1,5 +1,5 @@
 // How good is the gradient check? Wrong derivatives, right ones, and networks with one wrong operation inside.
-//   dz_gradcheck_quality [--sample] [--seed N]
+//   dz_gradcheck_quality [--sample | --class WORDS] [--seed N]
 
 #include <chrono>
 #include <cstdio>
@@ -64,13 +64,14 @@ void say(const char* what, const Rule& r, int order, const std::string& report) 
   std::printf("  %s: %s%s, order %d\n    %.600s\n", what, r.name.c_str(), shapes.c_str(), order, report.c_str());
 }
 
-Count check_mutants(std::uint64_t seed, int every) {
+Count check_mutants(std::uint64_t seed, int every, const char* only) {
   std::vector<Mutant> all = wrong_derivatives();
   for (Mutant& m : wrong_in_float32()) all.push_back(std::move(m));
   std::map<std::string, Count> classes;
   Count total;
   for (std::size_t n = 0; n < all.size(); n += static_cast<std::size_t>(every)) {
     const Mutant& m = all[n];
+    if (only && m.mistake.find(only) == std::string::npos) continue;
     const force::InstructionSet set(m.isa.value_or(active_isa()));
     if (m.isa && active_isa() != *m.isa) {
       std::printf("  left out: '%s' needs an instruction set that this machine lacks\n", m.rule.name.c_str());
@@ -127,19 +128,21 @@ Count check_right(std::uint64_t seed, int count) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   bool sample = false;
+  const char* only = nullptr;
   std::uint64_t seed = 1;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--sample")) sample = true;
+    else if (!std::strcmp(argv[i], "--class") && i + 1 < argc) only = argv[++i];
     else if (!std::strcmp(argv[i], "--seed") && i + 1 < argc) seed = std::strtoull(argv[++i], nullptr, 10);
-    else return std::fprintf(stderr, "usage: dz_gradcheck_quality [--sample] [--seed N]\n"), 2;
+    else return std::fprintf(stderr, "usage: dz_gradcheck_quality [--sample | --class WORDS] [--seed N]\n"), 2;
   }
   const auto clock = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
   const double begun = clock();
-  const Count wrong = check_mutants(seed, sample ? 11 : 1);
+  const Count wrong = check_mutants(seed, sample ? 11 : 1, only);
   const double middle = clock();
-  const Count right = check_right(seed, sample ? 40 : 1050);
+  const Count right = check_right(seed, only ? 0 : sample ? 40 : 1050);
   const double late = clock();
-  const Named named = name_culprits(sample ? 6 : 120, seed);
+  const Named named = name_culprits(only ? 0 : sample ? 6 : 120, seed);
   std::printf("seconds: wrong %.0f, right %.0f, networks %.0f (of %d operations and more)\n", middle - begun, late - middle, clock() - late, named.least_nodes);
   std::printf("caught %d of %d wrong\n", wrong.wrong, wrong.of);
   std::printf("refused %d of %d right\n", right.wrong, right.of);

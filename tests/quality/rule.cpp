@@ -54,7 +54,7 @@ Derivative derivative_of(Forward f, std::size_t input) {
     const bool recorded = is_recording();
     const auto recording = with_grad();
     Tensors own = x;
-    own[input] = recorded ? scaled(x[input], 1) : variable(x[input].detach());
+    own[input] = recorded && x[input].requires_grad() ? scaled(x[input], 1) : variable(x[input].detach());
     return grad(f(own), own[input], {.create_graph = recorded, .seeds = {dy}});
   };
 }
