@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <iostream>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <dz/tensor/memory.hpp>
 
+#include "tests/support/recorded.hpp"
 #include "tests/support/support.hpp"
 
 namespace {
@@ -79,7 +81,13 @@ void dz::test::skip_test(std::string reason) { skipped.push_back({running, std::
 int main(int argc, char* argv[]) {
   Catch::Session session;
   if (const int wrong = session.applyCommandLine(argc, argv)) return wrong;
-  const int result = session.run();
+  dz::test::note_recorded_operations();
+  int result = session.run();
+  for (const std::string& name : dz::test::recorded_without_row()) {
+    std::cout << "recorded, and without a row in the table of operations (tests/ops): " << name << '\n';
+    ++failed_count;
+    result = 1;
+  }
   if (passed_count + failed_count + skipped_count > 0) {
     for (const Skipped& s : skipped) std::cout << "skipped: " << s.test << ": " << s.reason << '\n';
     std::cout << "dz_tests: " << passed_count << " passed, " << failed_count << " failed, " << skipped_count << " skipped" << std::endl;
