@@ -8,8 +8,10 @@
 #include <dz/models/initialise.hpp>
 #include <dz/models/linear.hpp>
 #include <dz/models/mlp.hpp>
+#include <dz/models/normalisation.hpp>
 #include <dz/models/parameter.hpp>
 #include <dz/models/parameters.hpp>
+#include <dz/models/sequential.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/attention.hpp>
@@ -30,4 +32,11 @@
 #include <dz/ops/reduce.hpp>
 #include <dz/ops/shape.hpp>
 #include <dz/optim/adam.hpp>
+#include <dz/optim/adaptive.hpp>
+#include <dz/optim/clip.hpp>
+#include <dz/optim/early_stopping.hpp>
 #include <dz/optim/gradient_descent.hpp>
+#include <dz/optim/lbfgs.hpp>
+#include <dz/optim/momentum.hpp>
+#include <dz/optim/schedule.hpp>
+#include <dz/optim/watch.hpp>

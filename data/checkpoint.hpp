@@ -15,7 +15,7 @@
 //   load_checkpoint("run.checkpoint", training);
 //
 // Every described member is in it, by its path: parameters, tensors and arrays, numbers, booleans, enumerations, strings, generators;
-// vectors, arrays, optionals and variants of them. Functions are not: they are the program's.
+// vectors, arrays, tuples, optionals and variants of them. Functions are not: they are the program's.
 
 #include <boost/describe.hpp>
 
@@ -30,17 +30,11 @@
 
 #include <dz/data/model_file.hpp>
 #include <dz/data/safetensors.hpp>
-#include <dz/optim/adam.hpp>
-#include <dz/optim/gradient_descent.hpp>
 #include <dz/tensor/random.hpp>
 
 namespace dz {
 
 BOOST_DESCRIBE_STRUCT(Generator, (), (key, position))
-BOOST_DESCRIBE_STRUCT(GradientDescent, (), (learning_rate, l2, compensated, remainders))
-BOOST_DESCRIBE_STRUCT(AdamMoments, (), (mean, square, steps))
-BOOST_DESCRIBE_STRUCT(Adam, (), (learning_rate, beta1, beta2, epsilon, moments))
-BOOST_DESCRIBE_STRUCT(AdamW, (), (learning_rate, beta1, beta2, epsilon, weight_decay, moments))
 
 namespace detail {
 
@@ -141,6 +135,9 @@ template <class Visitor> struct StateWalk {
   }
   template <class T, std::size_t n> void operator()(const std::string& at, std::array<T, n>& many) const { each(at, many); }
   template <class T, std::size_t n> void operator()(const std::string& at, T (&many)[n]) const { each(at, many); }
+  template <class... T> void operator()(const std::string& at, std::tuple<T...>& many) const {
+    std::apply([&](T&... one) { std::size_t i = 0; ((*this)(path(at, std::to_string(i++)), one), ...); }, many);
+  }
   template <class T> void operator()(const std::string& at, std::optional<T>& perhaps) const {
     const bool there = visitor.count(path(at, "is_there"), perhaps.has_value()) != 0;
     if (there && perhaps) return (*this)(at, *perhaps);

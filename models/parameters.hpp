@@ -1,6 +1,6 @@
 #pragma once
 // What a model consists of. A model is any struct whose members BOOST_DESCRIBE_STRUCT names; Parameters are found in it by name, through
-// nested structs, vectors, arrays and optionals.
+// nested structs, vectors, arrays, tuples and optionals.
 
 #include <boost/describe.hpp>
 #include <boost/mp11/algorithm.hpp>
@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -55,6 +56,9 @@ struct Walk {
   template <class T> void operator()(const std::string& at, std::vector<T>& many) const { each(at, many); }
   template <class T, std::size_t n> void operator()(const std::string& at, std::array<T, n>& many) const { each(at, many); }
   template <class T, std::size_t n> void operator()(const std::string& at, T (&many)[n]) const { each(at, many); }
+  template <class... T> void operator()(const std::string& at, std::tuple<T...>& many) const {
+    std::apply([&](T&... one) { std::size_t i = 0; ((*this)(path(at, std::to_string(i++)), one), ...); }, many);
+  }
   template <class T> void operator()(const std::string& at, std::optional<T>& perhaps) const {
     if (perhaps) (*this)(at, *perhaps);
   }

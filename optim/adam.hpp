@@ -17,6 +17,7 @@ struct AdamMoments {
   AdamMoments& operator=(const AdamMoments& o) { return *this = AdamMoments(o); }
   AdamMoments& operator=(AdamMoments&&) noexcept = default;
 };
+BOOST_DESCRIBE_STRUCT(AdamMoments, (), (mean, square, steps))
 
 /// Steps along the running mean of the gradient over the root of that of its square, both corrected for their start at 0
 /// (Kingma and Ba, 2015, algorithm 1):
@@ -38,6 +39,7 @@ struct Adam {
   void step(const std::vector<NamedParameter>& parameters, At at = At::here());
   template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
 };
+BOOST_DESCRIBE_STRUCT(Adam, (), (learning_rate, beta1, beta2, epsilon, moments))
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2): before Adam's step, W := W − α·weight_decay·W, for
 /// parameters whose role is weight.
@@ -52,5 +54,6 @@ struct AdamW {
   void step(const std::vector<NamedParameter>& parameters, At at = At::here());
   template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
 };
+BOOST_DESCRIBE_STRUCT(AdamW, (), (learning_rate, beta1, beta2, epsilon, weight_decay, moments))
 
 }  // namespace dz

@@ -23,5 +23,6 @@ struct GradientDescent {
   void step(const std::vector<NamedParameter>& parameters, std::int64_t samples = 0, At at = At::here());
   template <Described M> void step(M& model, std::int64_t samples = 0, At at = At::here()) { step(parameters(model), samples, at); }
 };
+BOOST_DESCRIBE_STRUCT(GradientDescent, (), (learning_rate, l2, compensated, remainders))
 
 }  // namespace dz

@@ -1,5 +1,5 @@
 #include <dz/models/normalisation.hpp>
-#include <dz/models/residual.hpp>
+#include <dz/models/sequential.hpp>
 
 #include <dz/calculus/gradcheck.hpp>
 #include <dz/data/checkpoint.hpp>
@@ -9,6 +9,31 @@
 
 using namespace dz;
 using namespace dz::test;
+
+TEST_CASE("a sequence is its layers one after the other, with their parameters", "[models]") {
+  seed(3);
+  auto model = sequential(Linear(3, 4), relu, residual(sequential(Linear(4, 4), [](In z) { return leaky_relu(z); })), Linear(4, 2));
+  const std::vector<NamedParameter> all = parameters(model);
+  REQUIRE(all.size() == 6);
+  CHECK(all[0].name == "layers.0.weight");
+  CHECK(all[2].name == "layers.2.inner.layers.0.weight");
+  const Tensor x = normal({5, 3});
+  const Linear &a = std::get<0>(model.layers), &b = std::get<0>(std::get<2>(model.layers).inner.layers), &c = std::get<3>(model.layers);
+  const Tensor hidden = relu(a(x));
+  CHECK(model(x).to_vector() == c(hidden + leaky_relu(b(hidden))).to_vector());
+
+  auto copy = model;
+  backward(sum(square(copy(x))));
+  GradientDescent{.learning_rate = 0.1}.step(copy);
+  CHECK(copy(x).to_vector() != model(x).to_vector());
+  const TempDir folder;
+  save_model(folder / "m", copy);
+  load_model(folder / "m", model);
+  CHECK(copy(x).to_vector() == model(x).to_vector());
+  save_checkpoint(folder / "c", copy);
+  load_checkpoint(folder / "c", model);
+  CHECK_THROWS_AS(sequential(Linear(3, 4), Linear(5, 2))(x), ShapeError);
+}
 
 TEST_CASE("a residual adds what it has inside, and has its parameters", "[models]") {
   seed(3);
