@@ -9,13 +9,13 @@ namespace {
 
 struct Digits {
   Linear first{784, 512}, second{512, 256}, output{256, 10};
-  Tensor operator()(In x) const { return output(relu(second(relu(first(x))))); }
+  Tensor operator()(In x) const { return output(second(first(x, relu), relu)); }
 };
 BOOST_DESCRIBE_STRUCT(Digits, (), (first, second, output))
 
 struct Wide {
   Linear first{4096, 4096}, second{4096, 4096}, output{4096, 4096};
-  Tensor operator()(In x) const { return output(relu(second(relu(first(x))))); }
+  Tensor operator()(In x) const { return output(second(first(x, relu), relu)); }
 };
 BOOST_DESCRIBE_STRUCT(Wide, (), (first, second, output))
 

@@ -15,6 +15,8 @@ struct Linear {
   Linear(std::int64_t inputs, std::int64_t outputs, Initialiser initialiser = initialise::he, Dtype dtype = float32,
          Generator& g = default_generator());
   Tensor operator()(In x) const { return linear(std::move(x), weight, bias); }
+  /// With the activation that follows: hidden(x, relu) is relu(hidden(x)), and quicker.
+  Tensor operator()(In x, Activation activation) const { return linear(std::move(x), weight, bias, activation); }
 };
 BOOST_DESCRIBE_STRUCT(Linear, (), (weight, bias))
 

@@ -23,7 +23,7 @@ Tensor Mlp::operator()(In x) const {
   if (!keep_prob.empty() && keep_prob.size() + 1 != layers.size())
     throw ValueError(fmt::format("{} keep_prob for {} hidden layers", keep_prob.size(), layers.size() - 1), "Mlp", x.at());
   Tensor a = normalisation ? (*normalisation)(x) : x;
-  for (std::size_t l = 0; l + 1 < layers.size(); ++l) a = dropout(activation(layers[l](a)), keep_prob.empty() ? 1 : keep_prob[l]);
+  for (std::size_t l = 0; l + 1 < layers.size(); ++l) a = dropout(layers[l](a, activation), keep_prob.empty() ? 1 : keep_prob[l]);
   return layers.back()(a);
 }
 

@@ -7,9 +7,6 @@
 
 namespace dz {
 
-/// What follows a hidden layer: a function of one tensor.
-using Activation = Tensor (*)(In);
-
 /// The notes' activations by name (sigmoid, tanh, relu, leaky_relu); throws ValueError that lists them.
 Activation activation_by_name(std::string_view name);
 

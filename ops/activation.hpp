@@ -5,6 +5,9 @@
 
 namespace dz {
 
+/// What follows a layer: a function of one tensor.
+using Activation = Tensor (*)(In);
+
 /// 1/(1 + e^−z); σ′ = a(1 − a).
 Tensor sigmoid(In z);
 /// tanh′ = 1 − a².

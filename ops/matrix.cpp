@@ -1,8 +1,8 @@
 #include <dz/ops/matrix.hpp>
 
-#include <fmt/format.h>
-
 #include <dz/graph/record.hpp>
+#include <dz/ops/arithmetic.hpp>
+#include <dz/ops/control.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
@@ -15,15 +15,29 @@ Tensor matmul(In a, In b) {
 }
 
 Tensor linear(In x, In w, In b) {
-  auto forward = [](const Array& x, const Array& w, const Array& b) {
-    if (x.rank() != 2 || w.rank() != 2 || b.rank() != 1 || x.size(1) != w.size(1) || b.size(0) != w.size(0))
-      throw ShapeError(fmt::format("x {}, W {} and b {} are not (m, n_in), (n_out, n_in) and (n_out)", to_string(x.shape()), to_string(w.shape()), to_string(b.shape())));
-    return kernels::add(kernels::matmul(x, w.t()), b.reshape({1, b.size()}));
-  };
-  return record("linear", forward,
+  return record("linear", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, false); },
                 wrt(x, [w](const Tensor& dz) { return matmul(dz, w); }),
                 wrt(w, [x](const Tensor& dz) { return matmul(dz.t(), x); }),
                 wrt(b, [](const Tensor& dz) { return sum(dz, 0); }));
+}
+
+// dZ = dA where A > 0, summed over the samples while it is made.
+Tensor linear(In x, In w, In b, Activation activation) {
+  const CallSite site(x.at());
+  if (activation != relu) return activation ? activation(linear(x, w, b)) : linear(x, w, b);
+  return record("linear_relu", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, true); },
+                wrt_all({x, w, b}, [x, w](const Tensor& da, const Tensor& a, Wanted wanted) {
+                  Tensor dz, db;
+                  if (is_recording()) {
+                    dz = where(less(0, a), da, 0);
+                    if (wanted[2]) db = sum(dz, 0);
+                  } else {
+                    auto [by_z, by_b] = kernels::relu_gradient(da.value(), a.value());
+                    dz = Tensor(std::move(by_z));
+                    db = Tensor(std::move(by_b));
+                  }
+                  return std::vector<Tensor>{wanted[0] ? matmul(dz, w) : Tensor(), wanted[1] ? matmul(dz.t(), x) : Tensor(), db};
+                }));
 }
 
 }  // namespace dz

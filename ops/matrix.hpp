@@ -1,7 +1,7 @@
 #pragma once
 // Products of matrices.
 
-#include <dz/graph/tensor.hpp>
+#include <dz/ops/activation.hpp>
 
 namespace dz {
 
@@ -11,5 +11,7 @@ Tensor matmul(In a, In b);
 
 /// x·Wᵀ + b, a dense layer: x (m, n_in), W (n_out, n_in), b (n_out) give (m, n_out). Throws ShapeError where they do not fit.
 Tensor linear(In x, In w, In b);
+/// activation(linear(x, w, b)); relu is taken together with the product, forward and back. Null for none.
+Tensor linear(In x, In w, In b, Activation activation);
 
 }  // namespace dz

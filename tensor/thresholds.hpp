@@ -15,6 +15,11 @@ extern constinit std::int64_t elementwise_grain;
 extern constinit std::int64_t loop_product;
 /// Multiply-adds from which a float32 product is oneDNN's; between the two it is BLAS's.
 extern constinit std::int64_t onednn_product;
+/// A float32 product of which rows of a and columns of b lie along the common axis is taken as dot products from so many terms on, and up to so
+/// many columns.
+extern constinit std::int64_t dot_terms, dot_columns;
+/// Rows from which a float32 product has its right operand packed beforehand, the left one lying in rows or in columns.
+extern constinit std::int64_t packed_rows, packed_rows_of_columns;
 /// Elements of a convolution's matrix of windows that are laid out at a time.
 extern constinit std::int64_t window_elements;
 
@@ -25,6 +30,8 @@ inline constexpr std::int64_t pack_bytes = 64;              ///< elementwise: a 
 inline constexpr std::int64_t sum_block = 4096;             ///< sums: elements summed by one thread, each block by itself
 inline constexpr std::int64_t sum_chunk = 256;              ///< sums: summed in the element type before they go over into double
 inline constexpr std::int64_t sum_columns = 256;            ///< sums along an outer axis: columns summed at a time
+inline constexpr std::int64_t summed_strip = 64;            ///< a dense layer's bias gradient: columns gone through together
+inline constexpr std::int64_t summed_rows = 16;             ///< the same: rows summed in the element type before they go over into double
 inline constexpr std::int64_t normalised_runs = 64;         ///< normalisation: runs whose parts of the scale's gradient are added together
 inline constexpr std::int64_t normalised_channels = 128;    ///< normalisation: channels gone through together
 inline constexpr std::int64_t pooled_channels = 64;         ///< pooling: channels gone through together
@@ -41,10 +48,16 @@ inline constexpr Threshold all_thresholds[] = {
     {"elementwise_grain", &elementwise_grain},
     {"loop_product", &loop_product},
     {"onednn_product", &onednn_product},
+    {"dot_terms", &dot_terms},
+    {"dot_columns", &dot_columns},
+    {"packed_rows", &packed_rows},
+    {"packed_rows_of_columns", &packed_rows_of_columns},
     {"pack_bytes", &thresholds::pack_bytes},
     {"sum_block", &thresholds::sum_block},
     {"sum_chunk", &thresholds::sum_chunk},
     {"sum_columns", &thresholds::sum_columns},
+    {"summed_strip", &thresholds::summed_strip},
+    {"summed_rows", &thresholds::summed_rows},
     {"normalised_runs", &thresholds::normalised_runs},
     {"normalised_channels", &thresholds::normalised_channels},
     {"pooled_channels", &thresholds::pooled_channels},

@@ -55,6 +55,10 @@ Array argmin(const Array& a, int axis);
 // ---- matrices
 /// (…, m, k) · (…, k, n): the last two axes multiply, the others broadcast; a transposed view costs no copy.
 Array matmul(const Array& a, const Array& b);
+/// x·wᵀ + b: (m, n_in), (n_out, n_in) and (n_out) give (m, n_out); with `relu`, what is below 0 becomes 0.
+Array linear(const Array& x, const Array& w, const Array& b, bool relu);
+/// Of (m, n) cotangents da and values a = max(z, 0): the cotangents of z, da where a > 0, and their sums over the rows.
+std::pair<Array, Array> relu_gradient(const Array& da, const Array& a);
 
 // ---- along one axis
 Array softmax(const Array& z, int axis);

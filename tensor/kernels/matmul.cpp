@@ -10,6 +10,7 @@
 
 #include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/kernels/map.hpp>
+#include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 
 namespace dz::kernels {
@@ -47,13 +48,45 @@ template <class T> void blas_matmul(const Matrix<T>& out, const Matrix<const T>&
   else cblas_dgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
 }
 
-template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
+/// What follows a product: its columns' biases are added, then what is below 0 becomes 0.
+template <class T> struct Finish {
+  const T* bias = nullptr;
+  bool relu = false;
+};
+
+/// Finishing as a pass of its own. (oneDNN would attach relu too, but its relu of a NaN is 0.)
+template <class T> void finish_rows(const Matrix<T>& out, const Finish<T>& finish) {
+  if (!finish.bias && !finish.relu) return;
+  parallel_for(out.rows, std::max<std::int64_t>(1, elementwise_grain / out.columns), [&](std::int64_t begin, std::int64_t end) {
+    detail::vectorised([&] {
+      for (std::int64_t i = begin; i < end; ++i) {
+        T* const y = out.data + i * out.row_stride;
+        if (finish.bias)
+          for (std::int64_t j = 0; j < out.columns; ++j) y[j] += finish.bias[j];
+        if (finish.relu)
+          for (std::int64_t j = 0; j < out.columns; ++j) y[j] = y[j] < 0 ? T{0} : y[j];  // a NaN stays
+      }
+    });
+  });
+}
+
+template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, Finish<T> finish = {}) {
   const std::int64_t outer = out.rows * out.columns;
   if (outer == 0) return;
-  if (a.columns <= loop_product && outer <= loop_product && outer * a.columns <= loop_product) return loop_matmul(out, a, b);
+  if (a.columns <= loop_product && outer <= loop_product && outer * a.columns <= loop_product) {
+    loop_matmul(out, a, b);
+    return finish_rows(out, finish);
+  }
   if constexpr (std::is_same_v<T, float>)
-    if (static_cast<double>(outer) * static_cast<double>(a.columns) >= static_cast<double>(onednn_product) && detail::onednn_matmul(out, a, b)) return;
+    if (static_cast<double>(outer) * static_cast<double>(a.columns) >= static_cast<double>(onednn_product)) {
+      if (detail::is_dot_product(a, b)) {
+        detail::dot_matmul(out, a, b);
+        return finish_rows(out, finish);
+      }
+      if (detail::onednn_matmul(out, a, b, finish.bias)) return finish_rows(out, {nullptr, finish.relu});
+    }
   blas_matmul(out, a, b);
+  finish_rows(out, finish);
 }
 
 template <class T> Matrix<T> last_axes(const Array& a, T* data) {
@@ -110,6 +143,20 @@ Array matmul(const Array& a, const Array& b) {
   right[r - 2] = left[r - 2];
   Array out = Array::make(broadcast(left, right), dtype);
   launch(matmul_kernel, out, multipliable(in_dtype(a, dtype)), multipliable(in_dtype(b, dtype)));
+  return out;
+}
+
+Array linear(const Array& x, const Array& w, const Array& b, bool relu) {
+  if (x.rank() != 2 || w.rank() != 2 || b.rank() != 1 || x.size(1) != w.size(1) || b.size(0) != w.size(0))
+    throw ShapeError(fmt::format("x {}, W {} and b {} are not (m, n_in), (n_out, n_in) and (n_out)", to_string(x.shape()), to_string(w.shape()), to_string(b.shape())));
+  const Dtype dtype = common_dtype({&x, &w, &b});
+  Array out = Array::make({x.size(0), w.size(0)}, dtype);
+  const auto kernel = [](const Array& out, const Array& x, const Array& w, const Array& b, bool relu) {
+    visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
+      multiply<T>(last_axes<T>(out, out.writable<T>()), last_axes<const T>(x, x.data<T>()), last_axes<const T>(w, w.data<T>()), {b.data<T>(), relu});
+    });
+  };
+  launch(kernel, out, multipliable(in_dtype(x, dtype)), multipliable(in_dtype(w, dtype).t()), in_dtype(b, dtype).contiguous(), relu);
   return out;
 }
 

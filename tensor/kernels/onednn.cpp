@@ -12,6 +12,8 @@
 #include <dz/tensor/kernels/convolution.hpp>
 #include <dz/tensor/kernels/gemm.hpp>
 #include <dz/tensor/kernels/matmul.hpp>
+#include <dz/tensor/memory.hpp>
+#include <dz/tensor/thresholds.hpp>
 
 namespace dz::kernels::detail {
 namespace {
@@ -23,7 +25,6 @@ dnnl::engine& cpu() {
 
 constexpr std::size_t most_kept = 4096;  // primitives of a kind: shapes without end must not grow a cache without end
 
-using Key = std::array<std::int64_t, 8>;
 struct Hash {
   template <std::size_t n> std::size_t operator()(const std::array<std::int64_t, n>& key) const {
     std::uint64_t h = 0;
@@ -31,19 +32,85 @@ struct Hash {
     return static_cast<std::size_t>(h);
   }
 };
-struct Product {
-  dnnl::memory::desc a, b, out;
-  dnnl::matmul primitive;
-};
+
+// ---- products of matrices
+
+/// Sizes, strides and what follows: all that a product's primitive depends on.
+using ProductKey = std::array<std::int64_t, 9>;
 
 template <class T> dnnl::memory::desc describe(const Matrix<T>& m) {
   return {{m.rows, m.columns}, dnnl::memory::data_type::f32, dnnl::memory::dims{m.row_stride, m.column_stride}};
 }
 
+/// An operand as it is given, and as the primitive takes it: the same, or packed beforehand.
+struct ProductOperand {
+  dnnl::memory given, taken;
+  dnnl::reorder pack;
+
+  ProductOperand() = default;
+  ProductOperand(const dnnl::memory::desc& as_given, const dnnl::memory::desc& as_taken) : given(as_given, cpu(), DNNL_MEMORY_NONE) {
+    if (as_given == as_taken) taken = given;
+    else {
+      taken = dnnl::memory(as_taken, cpu(), DNNL_MEMORY_NONE);
+      pack = dnnl::reorder(dnnl::reorder::primitive_desc(given, taken));
+    }
+  }
+};
+
+struct Product {
+  dnnl::matmul primitive;
+  ProductOperand a, b;
+  dnnl::memory bias, out;
+  std::unordered_map<int, dnnl::memory> arguments;
+
+  Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, bool packs, bool with_bias) {
+    using namespace dnnl;
+    const auto given_a = describe(x), given_b = describe(w);
+    const auto as_b = packs ? dnnl::memory::desc({w.rows, w.columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any) : given_b;
+    const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+    const matmul::desc wanted = with_bias ? matmul::desc(given_a, as_b, as_bias, describe(y)) : matmul::desc(given_a, as_b, describe(y));
+    const matmul::primitive_desc chosen(wanted, cpu());
+    primitive = matmul(chosen);
+    a = ProductOperand(given_a, chosen.src_desc());
+    b = ProductOperand(given_b, chosen.weights_desc());
+    out = dnnl::memory(describe(y), cpu(), DNNL_MEMORY_NONE);
+    arguments = {{DNNL_ARG_SRC, a.taken}, {DNNL_ARG_WEIGHTS, b.taken}, {DNNL_ARG_DST, out}};
+    if (with_bias) arguments.emplace(DNNL_ARG_BIAS, bias = dnnl::memory(as_bias, cpu(), DNNL_MEMORY_NONE));
+  }
+};
+
+/// oneDNN packs a part of b again for every part of a; from so many rows on, packing it once before is quicker.
+bool worth_packing(const Matrix<const float>& a) {
+  const bool in_columns = a.column_stride != 1 && a.rows > 1;
+  return a.rows >= (in_columns ? packed_rows_of_columns : packed_rows);
+}
+
+/// Memory for a packed operand while a product runs.
+class PackingRoom {
+ public:
+  explicit PackingRoom(const ProductOperand& operand) : bytes_(operand.pack ? operand.taken.get_desc().get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr) {}
+  ~PackingRoom() {
+    if (piece_) memory::give(piece_, bytes_);
+  }
+  PackingRoom(const PackingRoom&) = delete;
+  PackingRoom& operator=(const PackingRoom&) = delete;
+
+  void fill(ProductOperand& operand, const float* data, dnnl::stream& stream) {
+    operand.given.set_data_handle(const_cast<float*>(data));
+    if (!piece_) return;
+    operand.taken.set_data_handle(piece_);
+    operand.pack.execute(stream, operand.given, operand.taken);
+  }
+
+ private:
+  std::size_t bytes_;
+  void* piece_;
+};
+
 /// Of the thread's own: no lock on the way to a product.
-struct Cache {
+struct ProductCache {
   dnnl::stream stream{cpu()};
-  std::unordered_map<Key, Product, Hash> products;
+  std::unordered_map<ProductKey, Product, Hash> products;
 };
 
 // ---- convolutions
@@ -83,14 +150,14 @@ Convolving make_convolving(const Convolution& c, ConvolutionMap map, bool with_b
   v.x = describe_image(c.samples, c.image, c.in);
   v.y = describe_image(c.samples, c.output, c.out);
   v.plain = describe_kernel(c, false);
-  if (with_bias) v.bias = {{c.out}, memory::data_type::f32, tag::x};
+  if (with_bias) v.bias = {{c.out}, dnnl::memory::data_type::f32, tag::x};
   const auto any = describe_kernel(c, true);
   const auto direct = algorithm::convolution_direct;
   const auto stride = both(c.stride), padding = both(c.padding),
              dilation = both({c.dilation.rows - 1, c.dilation.columns - 1});  // theirs counts from 0
   const convolution_forward::primitive_desc forward(
       {prop_kind::forward_training, direct, v.x, any, v.bias, v.y, stride, dilation, padding, padding}, cpu());
-  const auto take = [&](const auto& d, const memory::desc& kernel) {
+  const auto take = [&](const auto& d, const dnnl::memory::desc& kernel) {
     v.fast = !std::string_view(d.impl_info_str()).starts_with("ref");
     v.chosen = kernel;
     return d;
@@ -162,22 +229,24 @@ void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* 
   }
 }
 
-bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b) {
-  static thread_local Cache cache;
-  const Key key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride};
+bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias) {
+  static thread_local ProductCache cache;
+  const bool packs = worth_packing(a);
+  const ProductKey key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride,
+                       (packs ? 2 : 0) + (bias ? 1 : 0)};
   try {
     auto found = cache.products.find(key);
     if (found == cache.products.end()) {
       if (cache.products.size() >= most_kept) cache.products.clear();
-      Product p{describe(a), describe(b), describe(out), {}};
-      p.primitive = dnnl::matmul(dnnl::matmul::primitive_desc(dnnl::matmul::desc(p.a, p.b, p.out), cpu()));
-      found = cache.products.emplace(key, std::move(p)).first;
+      found = cache.products.emplace(key, Product(out, a, b, packs, bias != nullptr)).first;
     }
     Product& p = found->second;
-    auto memory = [](const dnnl::memory::desc& d, const float* data) { return dnnl::memory(d, cpu(), const_cast<float*>(data)); };
-    p.primitive.execute(
-        cache.stream,
-        {{DNNL_ARG_SRC, memory(p.a, a.data)}, {DNNL_ARG_WEIGHTS, memory(p.b, b.data)}, {DNNL_ARG_DST, memory(p.out, out.data)}});
+    PackingRoom for_a(p.a), for_b(p.b);
+    for_a.fill(p.a, a.data, cache.stream);
+    for_b.fill(p.b, b.data, cache.stream);
+    if (bias) p.bias.set_data_handle(const_cast<float*>(bias));
+    p.out.set_data_handle(out.data);
+    p.primitive.execute(cache.stream, p.arguments);
     cache.stream.wait();
     return true;
   } catch (const dnnl::error&) {

@@ -23,11 +23,9 @@ namespace detail {
 template <class T, class F, std::size_t states, std::size_t numbers>
 void update_range(const F& f, const Update<states, numbers>& u, std::int64_t begin, std::int64_t end) {
   using P = Pack<T>;
-  T* const w = u.parameter.template writable<T>();
-  const T* const g = u.gradient.template data<T>();
   std::array<T*, states> s;
   for (std::size_t k = 0; k < states; ++k) s[k] = u.state[k].template writable<T>();
-  vectorised([&]() __attribute__((always_inline)) {
+  vectorised([&, s, w = u.parameter.template writable<T>(), g = u.gradient.template data<T>(), end]() __attribute__((always_inline)) {
     std::array<T, numbers> number;
     for (std::size_t k = 0; k < numbers; ++k) number[k] = static_cast<T>(u.number[k]);
     [&]<std::size_t... S, std::size_t... N>(std::index_sequence<S...>, std::index_sequence<N...>) __attribute__((always_inline)) {
@@ -61,14 +59,13 @@ template <class F, std::size_t states, std::size_t numbers> void update(const F&
       }(std::make_index_sequence<states>{});
     return;
   }
-  std::int64_t pieces = 0;
-  const auto pieces_of = [](const Array& a) { return (a.size() + elementwise_grain - 1) / elementwise_grain; };
-  for (const auto& u : updates) pieces += pieces_of(u.parameter);
-  parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+  std::int64_t total = 0;
+  for (const auto& u : updates) total += u.parameter.size();
+  parallel_for(total, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
     std::int64_t first = 0;
     for (const auto& u : updates) {
-      const std::int64_t last = first + pieces_of(u.parameter), from = std::max(begin, first), to = std::min(end, last);
-      if (from < to) run(u, (from - first) * elementwise_grain, std::min(u.parameter.size(), (to - first) * elementwise_grain));
+      const std::int64_t last = first + u.parameter.size(), from = std::max(begin, first), to = std::min(end, last);
+      if (from < to) run(u, from - first, to - first);
       first = last;
     }
   });

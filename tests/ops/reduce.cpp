@@ -124,6 +124,30 @@ TEST_CASE("linear is x·Wᵀ + b", "[ops]") {
   CHECK(linear(x, w, b).to_vector() == std::vector<double>{11, 22, 33, 13, 24, 37});
 }
 
+TEST_CASE("linear with an activation is the activation of linear, and so are its derivatives of both orders", "[ops]") {
+  seed(3);
+  for (const auto& [m, in, out] : {std::tuple{3, 4, 2}, {1, 1, 1}, {40, 70, 130}, {33, 1100, 20}})
+    for (const Dtype dtype : {float32, float64})
+      for (Activation f : {Activation(relu), Activation(tanh), Activation(nullptr)}) {
+        const Tensor x = variable(normal({m, in}, 0, 1, dtype)), w = variable(normal({out, in}, 0, 0.1, dtype)), b = variable(normal({out}, 0, 1, dtype));
+        const auto composed = [&] { return f ? f(linear(x, w, b)) : linear(x, w, b); };
+        const Tensor seeds = normal({m, out}, 0, 1, dtype);
+        const auto first = [&](const Tensor& y, bool create) { return grad({y}, {x, w, b}, {.create_graph = create, .seeds = {seeds}}); };
+        const auto second = [&](const Tensor& y) {
+          const std::vector<Tensor> g = first(y, true);
+          return grad(sum(square(g[0])) + sum(square(g[1])) + sum(square(g[2])), w);
+        };
+        const auto near = [&](const Tensor& a, const Tensor& b) {
+          return max(abs(a - b)).item() <= (dtype == float32 ? 1e-5 : 1e-13) * (1 + max(abs(b)).item());
+        };
+        INFO(m << ", " << in << ", " << out << " " << name(dtype));
+        CHECK(near(linear(x, w, b, f), composed()));
+        const std::vector<Tensor> fused = first(linear(x, w, b, f), false), plain = first(composed(), false);
+        for (std::size_t i = 0; i < 3; ++i) CHECK(near(fused[i], plain[i]));
+        CHECK(near(second(linear(x, w, b, f)), second(composed())));
+      }
+}
+
 TEST_CASE("dropout keeps about keep_prob of the elements, divides them by it, and reverses with the same mask", "[ops]") {
   const auto on = training();
   Generator g(4);

@@ -242,6 +242,9 @@ void add_products(std::vector<Operation>& rows) {
        .inputs = {real({3, 4}), real({2, 4}), real({2})},
        .empty = {{{{0, 4}, {2, 4}, {2}}, Shape{0, 2}}, {{{3, 0}, {2, 0}, {2}}, Shape{3, 2}}, {{{3, 4}, {0, 4}, {0}}, Shape{3, 0}}},
        .refused = {{{3, 4}, {2, 3}, {2}}, {{3, 4}, {2, 4}, {3}}, {{3, 4}, {2, 4}, {1, 2}}, {{4}, {2, 4}, {2}}}});
+  rows.push_back(rows.back());
+  rows.back().name = "linear_relu";
+  rows.back().call = [](const Tensors& x) { return linear(x[0], x[1], x[2], relu); };
 }
 
 using Loss = Tensor (*)(In, In, Reduction);

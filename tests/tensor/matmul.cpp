@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <dz/dz.hpp>
+#include <dz/tensor/force.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
 #include "tests/support/support.hpp"
@@ -82,6 +83,21 @@ TEST_CASE("large products, in all layouts", "[tensor]") {
         const Array a = laid_out(random_matrix(m, k, dtype, g), la), b = laid_out(random_matrix(k, n, dtype, g), 4 - la);
         check_product(a, b, kernels::matmul(a, b));
       }
+}
+
+TEST_CASE("every way of a large float32 product, at sizes around its tiles", "[tensor]") {
+  Generator g(43);
+  const force::Size loop(loop_product, 0), onednn(onednn_product, 0);
+  for (const std::int64_t terms : {std::int64_t{1}, std::int64_t{1} << 40})
+    for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{1} << 40}) {
+      const force::Size dot(dot_terms, terms), packed(packed_rows, rows), turned(packed_rows_of_columns, rows);
+      for (const auto& [m, k, n] : {std::tuple{1, 1, 1}, {4, 16, 5}, {3, 15, 4}, {5, 17, 6}, {9, 4095, 24}, {2, 4097, 7}, {70, 8200, 21}, {64, 40, 64}})
+        for (const int layout : {0, 1, 2}) {
+          INFO("(" << m << ", " << k << ") layout " << layout << " x (" << k << ", " << n << "), dot from " << terms << ", packed from " << rows);
+          const Array a = laid_out(random_matrix(m, k, float32, g), layout), b = laid_out(random_matrix(n, k, float32, g), layout).t();
+          check_product(a, b, kernels::matmul(a, b));
+        }
+    }
 }
 
 TEST_CASE("a product over no terms is 0 at any size", "[tensor]") {
