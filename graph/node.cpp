@@ -13,13 +13,17 @@ namespace detail {
 constinit thread_local ThreadState thread_state;
 
 namespace {
-std::mutex gradients;  // guards every leaf's gradient; held for a handle's exchange, or a commit
+std::mutex gradients;
 }
-std::mutex& gradient_mutex() { return gradients; }
+GradientLock::GradientLock() : locks_(!is_alone()) {
+  if (locks_) gradients.lock();
+}
+GradientLock::~GradientLock() {
+  if (locks_) gradients.unlock();
+}
 
 // Closures hold tensors, tensors hold nodes, nodes hold closures: a last release queues, and the outermost one drains the queue.
-void release(Node* node) noexcept {
-  if (!drop(node->count)) return;
+void release_last(Node* node) noexcept {
   ThreadState& t = thread_state;
   node->number_ = reinterpret_cast<std::uint64_t>(std::exchange(t.dead, node));
   if (t.draining) return;
@@ -27,7 +31,7 @@ void release(Node* node) noexcept {
   while (t.dead) {
     Node* gone = t.dead;
     t.dead = reinterpret_cast<Node*>(gone->number_);
-    const std::size_t bytes = gone->bytes();
+    const std::size_t bytes = gone->piece_bytes_;
     gone->~Node();
     memory::give(gone, bytes);
     memory::count_node(-1);
@@ -46,14 +50,18 @@ Leaf& leaf_of(const Tensor& t, const char* what) {
 }  // namespace detail
 
 OutputKind::OutputKind(const Array& a) : dtype_(a.dtype()), rank_(static_cast<std::uint8_t>(a.rank())) {
-  if (rank_ > inline_rank) sizes_.many = new std::int64_t[rank_];
-  std::ranges::copy(a.sizes(), rank_ > inline_rank ? sizes_.many : sizes_.few);
+  if (rank_ > inline_rank) sizes_.many = static_cast<std::int64_t*>(memory::take(many_bytes()));
+  std::int64_t* const sizes = rank_ > inline_rank ? sizes_.many : sizes_.few;
+  for (int i = 0; i < rank_; ++i) sizes[i] = a.size(i);
 }
 
 OutputKind::OutputKind(OutputKind&& o) noexcept : dtype_(o.dtype_), rank_(std::exchange(o.rank_, std::uint8_t{0})), sizes_(o.sizes_) {}
 
 bool OutputKind::fits(const Array& a) const {
-  return a.dtype() == dtype_ && std::ranges::equal(a.sizes(), std::span(sizes(), static_cast<std::size_t>(rank_)));
+  if (a.dtype() != dtype_ || a.rank() != rank_) return false;
+  for (int i = 0; i < rank_; ++i)
+    if (a.size(i) != sizes()[i]) return false;
+  return true;
 }
 
 namespace {
@@ -61,26 +69,23 @@ constinit std::atomic<void (*)(const char*)> hearing{nullptr};
 }
 void detail::listen_to_recording(void (*hear)(const char* name)) { hearing.store(hear, std::memory_order_relaxed); }
 
-Node::Node(const char* name, At at, unsigned output_count)
-    : line_(at.line), output_count_(static_cast<std::uint16_t>(output_count)), number_(++detail::thread_state.created),
-      recorded_(detail::write_clock()), name_(name), file_(at.file) {
+Node::Node(const char* name, At at, const Array& first, unsigned output_count)
+    : output_count_(static_cast<std::uint16_t>(output_count)), line_(at.line), number_(++detail::thread_state.created),
+      recorded_(detail::write_clock()), name_(name), file_(at.file), first_(first) {
   if (const auto hear = hearing.load(std::memory_order_relaxed); hear && at) [[unlikely]] hear(name);  // a leaf has no place
 }
 
-void Node::follow(const NodeRef& operand) {
-  if (!operand || operand.node()->number_ < number_) return;
-  number_ = detail::thread_state.created = operand.node()->number_ + 1;
-}
+void Node::outrun(std::uint64_t number) { number_ = detail::thread_state.created = number + 1; }
 
-Leaf::Leaf(const Array& value, const char* name) : Node(name, {}, 1), kind_(value) { leaf_ = true; }
+Leaf::Leaf(const Array& value, const char* name) : Node(name, {}, value) { leaf_ = true; }
 
 Tensor Leaf::gradient() const {
-  const std::lock_guard lock(detail::gradient_mutex());
+  const detail::GradientLock lock;
   return gradient_;
 }
 
 void Leaf::set_gradient(Tensor g) {
-  const std::lock_guard lock(detail::gradient_mutex());
+  const detail::GradientLock lock;
   std::swap(gradient_, g);  // the old one goes after the lock
 }
 

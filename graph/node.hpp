@@ -7,6 +7,7 @@
 #include <span>
 
 #include <dz/graph/tensor.hpp>
+#include <dz/tensor/memory.hpp>
 
 namespace dz {
 
@@ -18,7 +19,7 @@ class OutputKind {
   OutputKind(OutputKind&& o) noexcept;
   OutputKind& operator=(OutputKind&&) = delete;
   ~OutputKind() {
-    if (rank_ > inline_rank) delete[] sizes_.many;
+    if (rank_ > inline_rank) memory::give(sizes_.many, many_bytes());
   }
   Dtype dtype() const { return dtype_; }
   Shape shape() const { return Shape(std::span(sizes(), static_cast<std::size_t>(rank_))); }
@@ -26,6 +27,7 @@ class OutputKind {
 
  private:
   static constexpr int inline_rank = 2;
+  std::size_t many_bytes() const { return rank_ * sizeof(std::int64_t); }
   const std::int64_t* sizes() const { return rank_ > inline_rank ? sizes_.many : sizes_.few; }
 
   Dtype dtype_ = float32;
@@ -51,9 +53,16 @@ class Replay {
   virtual std::vector<Array> run(std::span<const Array> inputs) const = 0;
 };
 
+class Node;
+namespace detail {
+/// A node in a pooled piece.
+template <class N, class... A> N* make_node(A&&... arguments);
+}  // namespace detail
+
 class Node : public detail::CountedNode {
  public:
-  Node(const char* name, At at, unsigned output_count);
+  /// `first` is the value of its first output.
+  Node(const char* name, At at, const Array& first, unsigned output_count = 1);
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -61,10 +70,8 @@ class Node : public detail::CountedNode {
   virtual void pull(Pull& pull) = 0;
   /// Lets go of derivatives and saved values; names, shapes and edges stay.
   virtual void spend() noexcept = 0;
-  virtual const OutputKind& output(unsigned number) const = 0;
+  const OutputKind& output(unsigned number) const { return number == 0 ? first_ : further(number); }
   virtual std::span<const NodeRef> edges() const = 0;
-  /// Bytes of the piece that it lives in.
-  virtual std::size_t bytes() const = 0;
 
   const char* name() const { return name_; }
   At at() const { return {file_, line_}; }
@@ -77,20 +84,31 @@ class Node : public detail::CountedNode {
 
  protected:
   /// Called by the constructors below, once the operands are known.
-  void follow(const NodeRef& operand);
+  void follow(const NodeRef& operand) {
+    if (operand && operand.node()->number_ >= number_) outrun(operand.node()->number_);
+  }
+  /// The kind of an output beyond the first.
+  virtual const OutputKind& further(unsigned) const { return first_; }
 
-  std::unique_ptr<Replay> replay_;
-  bool leaf_ = false;
+  bool leaf_ = false, spent_ = false;
 
  private:
   friend class Pass;
-  friend void detail::release(Node*) noexcept;
+  friend void detail::release_last(Node*) noexcept;
+  template <class N, class... A> friend N* detail::make_node(A&&... arguments);
 
-  int line_;
   std::uint16_t output_count_;
+  int line_;
+  std::uint32_t piece_bytes_;
   std::atomic<std::uint64_t> claim_{0};  // see reverse.cpp
   std::uint64_t number_, recorded_;
   const char *name_, *file_;
+  OutputKind first_;
+
+  void outrun(std::uint64_t number);
+
+ protected:
+  std::unique_ptr<Replay> replay_;
 };
 
 /// A leaf and its gradient.
@@ -99,16 +117,13 @@ class Leaf final : public Node {
   explicit Leaf(const Array& value, const char* name = "variable");
   void pull(Pull&) override {}
   void spend() noexcept override {}
-  const OutputKind& output(unsigned) const override { return kind_; }
   std::span<const NodeRef> edges() const override { return {}; }
-  std::size_t bytes() const override { return sizeof(*this); }
 
   Tensor gradient() const;
   void set_gradient(Tensor g);
 
  private:
   friend class Pass;
-  OutputKind kind_;
   Tensor gradient_;
 };
 
@@ -116,13 +131,20 @@ namespace detail {
 /// Of the leaf behind t; throws GraphError naming `what` where t is none.
 Leaf& leaf_of(const Tensor& t, const char* what);
 
-/// A node in a pooled piece.
-template <class N, class... A> N* make_node(A&&... arguments);
+/// Guards every leaf's gradient; held for a handle's exchange, or a commit.
+class [[nodiscard]] GradientLock {
+ public:
+  GradientLock();
+  ~GradientLock();
+  GradientLock(const GradientLock&) = delete;
+  GradientLock& operator=(const GradientLock&) = delete;
+
+ private:
+  bool locks_;
+};
 }  // namespace detail
 
 }  // namespace dz
-
-#include <dz/tensor/memory.hpp>
 
 namespace dz::detail {
 
@@ -130,6 +152,7 @@ template <class N, class... A> N* make_node(A&&... arguments) {
   void* memory = memory::take(sizeof(N));
   try {
     N* node = new (memory) N(std::forward<A>(arguments)...);
+    node->piece_bytes_ = sizeof(N);
     memory::count_node(1);
     return node;
   } catch (...) {

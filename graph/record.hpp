@@ -86,7 +86,7 @@ template <class... D> class Recorded final : public Node {
  public:
   static constexpr std::size_t n = sizeof...(D);
 
-  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Node(name, at, 1), kind_(value) {
+  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Node(name, at, value) {
     [&]<std::size_t... I>(std::index_sequence<I...>) { (link<I>(w), ...); }(std::index_sequence_for<D...>{});
     if (needs_output()) output_ = value;
   }
@@ -103,9 +103,7 @@ template <class... D> class Recorded final : public Node {
     output_ = {};
     replay_.reset();
   }
-  const OutputKind& output(unsigned) const override { return kind_; }
   std::span<const NodeRef> edges() const override { return edges_; }
-  std::size_t bytes() const override { return sizeof(*this); }
   void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  private:
@@ -122,9 +120,7 @@ template <class... D> class Recorded final : public Node {
     }(std::index_sequence_for<D...>{});
   }
 
-  bool spent_ = false;
   std::array<NodeRef, n> edges_;
-  OutputKind kind_;
   Array output_;
   std::tuple<Slot<D>...> slots_;
 };
@@ -133,9 +129,9 @@ template <class... D> class Recorded final : public Node {
 template <class D> class RecordedAll final : public Node {
  public:
   RecordedAll(const char* name, At at, std::span<const Array> values, const std::vector<In>& inputs, D derivative)
-      : Node(name, at, static_cast<unsigned>(values.size())), derivative_(std::move(derivative)), outputs_(values.begin(), values.end()) {
-    kinds_.reserve(values.size());
-    for (const Array& v : values) kinds_.emplace_back(v);
+      : Node(name, at, values[0], static_cast<unsigned>(values.size())), derivative_(std::move(derivative)), outputs_(values.begin(), values.end()) {
+    kinds_.reserve(values.size() - 1);
+    for (const Array& v : values.subspan(1)) kinds_.emplace_back(v);
     edges_.reserve(inputs.size());
     for (const In& in : inputs) {
       edges_.push_back(in.from());
@@ -157,15 +153,15 @@ template <class D> class RecordedAll final : public Node {
     outputs_.clear();
     replay_.reset();
   }
-  const OutputKind& output(unsigned number) const override { return kinds_[number]; }
   std::span<const NodeRef> edges() const override { return edges_; }
-  std::size_t bytes() const override { return sizeof(*this); }
   void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  private:
+  const OutputKind& further(unsigned number) const override { return kinds_[number - 1]; }
+
   std::optional<D> derivative_;
   std::vector<NodeRef> edges_;
-  std::vector<OutputKind> kinds_;
+  std::vector<OutputKind> kinds_;  // of the outputs beyond the first
   std::vector<Array> outputs_;
 };
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <unordered_map>
 
 #include <dz/graph/basic.hpp>
@@ -15,9 +14,6 @@
 #include <dz/tensor/widen.hpp>
 
 namespace dz {
-namespace detail {
-std::mutex& gradient_mutex();
-}
 
 // Note [Claims]. A pass needs a place for each node's cotangents without a lock or a hash map on its way. Every node has one
 // claim word: the first pass to reach a node puts its own number and the index of the node's first slot there. A pass that finds
@@ -35,23 +31,95 @@ std::uint64_t next_pass() {
   while (id == 0);
   return static_cast<std::uint64_t>(id) << 32;
 }
+
+/// Puts `to` where `from` is expected; false where another thread was quicker.
+bool replace(std::atomic<std::uint64_t>& claim, std::uint64_t from, std::uint64_t to) {
+  if (!detail::is_alone()) return claim.compare_exchange_strong(from, to, std::memory_order_acq_rel);
+  claim.store(to, std::memory_order_relaxed);
+  return true;
+}
 }  // namespace
 
-/// Runs a node's derivatives: on behalf of the user's line, and not on what was written in place since the node was recorded.
-static void run_derivative(Node& n, Pull& pull) {
-  detail::thread_state.call = n.at();
-  const struct Limit {
-    detail::ReadLimit before = detail::read_limit;
-    ~Limit() { detail::read_limit = before; }
-  } limit;
-  detail::read_limit = {n.recorded(), detail::write_clock()};
-  try {
-    n.pull(pull);
-  } catch (Error& e) {
-    e.locate(n.name(), n.at());
-    throw;
+/// For the time of its scope derivatives may be run on this thread; puts the place and the limit of those around them back.
+class Derivatives {
+ public:
+  Derivatives() = default;
+  ~Derivatives() {
+    detail::thread_state.call = call_;
+    detail::read_limit = limit_;
   }
-}
+  Derivatives(const Derivatives&) = delete;
+  Derivatives& operator=(const Derivatives&) = delete;
+
+  /// Runs a node's derivatives: on behalf of the user's line, and not on what was written in place since the node was recorded.
+  void run(Node& n, Pull& pull) const {
+    detail::thread_state.call = n.at();
+    detail::read_limit = {n.recorded(), detail::write_clock()};
+    try {
+      n.pull(pull);
+    } catch (Error& e) {
+      e.locate(n.name(), n.at());
+      throw;
+    }
+  }
+
+ private:
+  At call_ = detail::thread_state.call;
+  detail::ReadLimit limit_ = detail::read_limit;
+};
+
+/// Room for a few elements in place, for more in the pool; used over and over.
+template <class T> class Few {
+ public:
+  Few() = default;
+  Few(const Few&) = delete;
+  Few& operator=(const Few&) = delete;
+  void resize(std::size_t size) {
+    size_ = size;
+    if (size > limit && many_.size() < size) many_.resize(size);
+    data_ = size > limit ? many_.data() : few_;
+  }
+  T& operator[](std::size_t i) { return data_[i]; }
+  std::span<T> all() { return {data_, size_}; }
+
+ private:
+  static constexpr std::size_t limit = 4;
+  std::size_t size_ = 0;
+  T* data_ = few_;
+  T few_[limit]{};
+  memory::Vector<T> many_;
+};
+
+/// A growing list in pieces of the pool: its elements are never moved, and its last piece is all that it may take too much.
+template <class T> class Pieces {
+ public:
+  Pieces() = default;
+  ~Pieces() {
+    for (std::size_t i = 0; i < size_; ++i) std::destroy_at(&(*this)[i]);
+    for (T* p : pieces_)
+      if (p) memory::give(p, length * sizeof(T));
+  }
+  Pieces(const Pieces&) = delete;
+  Pieces& operator=(const Pieces&) = delete;
+
+  std::size_t size() const { return size_; }
+  T& operator[](std::size_t i) { return pieces_[i / length][i % length]; }
+  void add(std::size_t count) {
+    for (; count > 0; --count) {
+      if (size_ == pieces_.size() * length) {
+        pieces_.push_back(nullptr);
+        pieces_.back() = static_cast<T*>(memory::take(length * sizeof(T)));
+      }
+      new (&(*this)[size_]) T();
+      ++size_;
+    }
+  }
+
+ private:
+  static constexpr std::size_t length = 2048;
+  memory::Vector<T*> pieces_;
+  std::size_t size_ = 0;
+};
 
 class Pass {
  public:
@@ -61,8 +129,8 @@ class Pass {
   Pass& operator=(const Pass&) = delete;
 
   void start(const Tensor& y, Tensor seed) {
-    Slot& s = slots_[reach(y.from().node()) + y.from().output()];
-    s.cotangent = s.cotangent ? sum(std::move(s.cotangent), seed) : std::move(seed);
+    Tensor& c = cotangents_[reach(y.from().node()) + y.from().output()];
+    c = c ? sum(std::move(c), seed) : std::move(seed);
   }
 
   /// Collects what is reachable, in falling number. Numbers fall strictly along edges.
@@ -74,44 +142,36 @@ class Pass {
     if (!std::is_sorted(nodes_.begin(), nodes_.end(), newer)) std::sort(nodes_.begin(), nodes_.end(), newer);
   }
 
-  /// Restricts the pass to the ways that lead to these; false for those that are not reached.
-  std::vector<bool> aim(const std::vector<Tensor>& targets) {
-    for (Slot& s : slots_) s.wanted = false;
-    std::vector<bool> found;
+  /// Restricts the pass to the ways that lead to these.
+  void aim(const std::vector<Tensor>& targets) {
+    aimed_.resize(cotangents_.size());
     for (const Tensor& t : targets) {
-      const auto index = t.from() ? find(t.from().node()) : none;
-      found.push_back(index != none);
-      if (index != none) slots_[index].wanted = slots_[index + t.from().output()].target = true;
+      const std::size_t first = t.from() ? find(t.from().node()) : none;
+      targets_.push_back(first == none ? none : first + t.from().output());
+      if (first != none) aimed_[first] |= wanted, aimed_[targets_.back()] |= target;
     }
     for (std::size_t i = nodes_.size(); i-- > 0;)
       for (const NodeRef& e : nodes_[i]->edges())
-        if (e && slots_[find(e.node())].wanted) slots_[find(nodes_[i])].wanted = true;
-    return found;
+        if (e && is_wanted(find(e.node()))) aimed_[find(nodes_[i])] |= wanted;
   }
 
   void run() {
+    const Derivatives derivatives;
     ran_ = true;
-    const At before = detail::thread_state.call;
-    try {
-      for (done_ = 0; done_ < nodes_.size(); ++done_) visit(*nodes_[done_]);
-    } catch (...) {
-      detail::thread_state.call = before;
-      throw;
-    }
-    detail::thread_state.call = before;
+    for (done_ = 0; done_ < nodes_.size(); ++done_) visit(*nodes_[done_], derivatives);
     completed_ = true;
   }
 
-  Tensor take(const Tensor& target) { return slots_[find(target.from().node()) + target.from().output()].cotangent; }
+  /// What arrived at target number i; empty where nothing did.
+  Tensor take(std::size_t i) { return targets_[i] == none ? Tensor() : cotangents_[targets_[i]]; }
 
   /// Adds what has arrived in leaves into their gradients, all or none.
   void commit() {
-    std::vector<std::pair<Leaf*, Tensor>> gradients;
-    const std::lock_guard lock(detail::gradient_mutex());
-    for (Node* n : nodes_) {
-      if (!n->is_leaf()) continue;
-      auto* leaf = static_cast<Leaf*>(n);
-      Tensor g = std::move(slots_[find(n)].cotangent);
+    memory::Vector<std::pair<Leaf*, Tensor>> gradients;
+    gradients.reserve(leaves_.size());
+    const detail::GradientLock lock;
+    for (Leaf* leaf : leaves_) {
+      Tensor g = std::move(cotangents_[find(leaf)]);
       if (!g) continue;
       if (leaf->gradient_) g = Tensor(kernels::add(leaf->gradient_.value(), g.value()));
       else if (!g.value().is_unique() || !g.value().is_contiguous()) g = Tensor(g.value().clone());
@@ -121,23 +181,19 @@ class Pass {
   }
 
  private:
-  struct Slot {
-    Tensor cotangent;
-    bool wanted = true;   // of a node's first slot: the node is on the way to somewhere
-    bool target = false;  // the cotangent itself is asked for: it is kept
-  };
   static constexpr std::size_t none = SIZE_MAX;
+  static constexpr std::uint8_t wanted = 1, target = 2;  // the node is on the way to somewhere; the cotangent itself is asked for
 
-  /// The index of the node's first slot; the first time, claims it.
+  /// The index of the node's first cotangent; the first time, claims it.
   std::size_t reach(Node* n) {
-    const std::size_t fresh = slots_.size();
+    std::uint64_t seen = n->claim_.load(std::memory_order_acquire);
+    if ((seen & pass_bits) == id_) return seen & index_bits;
+    const std::size_t fresh = cotangents_.size();
     if (fresh > index_bits - 65536) throw GraphError("a graph of more than four thousand million nodes");
-    std::uint64_t seen = 0;
-    if (n->claim_.compare_exchange_strong(seen, id_ | fresh, std::memory_order_acq_rel)) {
+    if (seen == 0 && replace(n->claim_, seen, id_ | fresh)) {
       enter(n);
       return fresh;
     }
-    if ((seen & pass_bits) == id_) return seen & index_bits;
     if (auto known = others_.find(n); known != others_.end()) return known->second;
     if (!n->is_leaf()) seen = n->claim_.fetch_or(shared, std::memory_order_acq_rel);
     if (seen & spent) refuse_spent(*n, seen);
@@ -147,8 +203,9 @@ class Pass {
   }
 
   void enter(Node* n) {
-    nodes_.push_back(n);
-    slots_.resize(slots_.size() + n->output_count());
+    if (n->is_leaf()) leaves_.push_back(static_cast<Leaf*>(n));
+    else nodes_.push_back(n);
+    cotangents_.add(n->output_count());
   }
 
   std::size_t find(Node* n) const {
@@ -157,6 +214,8 @@ class Pass {
     const auto known = others_.find(n);
     return known == others_.end() ? none : known->second;
   }
+  bool is_wanted(std::size_t first) const { return aimed_.empty() || (aimed_[first] & wanted); }
+  bool is_target(std::size_t index) const { return !aimed_.empty() && (aimed_[index] & target); }
 
   [[noreturn]] static void refuse_spent(const Node& n, std::uint64_t claim) {
     throw GraphError(claim & failed ? "the graph was given up when an earlier reverse pass failed; record it again"
@@ -164,32 +223,38 @@ class Pass {
                      n.name(), n.at());
   }
 
-  void visit(Node& n) {
-    if (n.is_leaf()) return;
+  void visit(Node& n, const Derivatives& derivatives) {
     const std::size_t first = find(&n);
-    bool arrived = false;
-    for (unsigned o = 0; o < n.output_count(); ++o) arrived |= static_cast<bool>(slots_[first + o].cotangent);
-    if (arrived && slots_[first].wanted) pull(n, first);
-    for (unsigned o = 0; o < n.output_count(); ++o)
-      if (!slots_[first + o].target) slots_[first + o].cotangent = {};
-    if (!retain_) spend(n, 0);
+    if (n.output_count() == 1) {
+      Tensor dy = arrived(first);
+      if (dy && is_wanted(first)) pull(n, {&dy, 1}, derivatives);
+    } else {
+      visit_many(n, first, derivatives);
+    }
+    if (!retain_) spend(n);
   }
 
-  void pull(Node& n, std::size_t first) {
+  void visit_many(Node& n, std::size_t first, const Derivatives& derivatives) {
+    memory::Vector<Tensor> dy(n.output_count());
+    bool some = false;
+    for (std::size_t o = 0; o < dy.size(); ++o) some |= static_cast<bool>(dy[o] = arrived(first + o));
+    if (some && is_wanted(first)) pull(n, dy, derivatives);
+  }
+
+  /// What has arrived as the cotangent of that index; it stays where it is asked for.
+  Tensor arrived(std::size_t index) { return is_target(index) ? cotangents_[index] : std::move(cotangents_[index]); }
+
+  void pull(Node& n, std::span<Tensor> dy, const Derivatives& derivatives) {
     const auto edges = n.edges();
-    dy_.clear();
-    for (unsigned o = 0; o < n.output_count(); ++o) {
-      Slot& s = slots_[first + o];
-      dy_.push_back(s.target ? s.cotangent : std::move(s.cotangent));
-    }
-    dx_.assign(edges.size(), Tensor());
-    wanted_.assign(edges.size(), 0);
-    for (std::size_t i = 0; i < edges.size(); ++i) wanted_[i] = edges[i] && slots_[find(edges[i].node())].wanted;
-    Pull p{dy_, dx_, wanted_};
-    run_derivative(n, p);
-    dy_.clear();
+    dx_.resize(edges.size());
+    asked_.resize(edges.size());
     for (std::size_t i = 0; i < edges.size(); ++i)
-      if (wanted_[i]) deliver(n, i, edges[i], std::move(dx_[i]));
+      asked_[i] = edges[i] && (aimed_.empty() || (aimed_[find(edges[i].node())] & wanted));
+    Pull p{dy, dx_.all(), asked_.all()};
+    derivatives.run(n, p);
+    for (Tensor& d : dy) d = {};  // a gradient that is dy itself can then be added to in place
+    for (std::size_t i = 0; i < edges.size(); ++i)
+      if (asked_[i]) deliver(n, i, edges[i], std::move(dx_[i]));
   }
 
   void deliver(const Node& n, std::size_t i, const NodeRef& to, Tensor g) {
@@ -197,7 +262,7 @@ class Pass {
     if (!g) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());
     if (!kind.fits(g.value())) g = fit(n, i, kind, std::move(g));
     if (detail::thread_state.watching) [[unlikely]] watch(n, i, g);
-    Tensor& c = slots_[find(to.node()) + to.output()].cotangent;
+    Tensor& c = cotangents_[find(to.node()) + to.output()];
     c = c ? sum(std::move(c), g) : std::move(g);
   }
 
@@ -235,29 +300,38 @@ class Pass {
     return so_far;
   }
 
-  void spend(Node& n, std::uint64_t reason) {
-    const std::uint64_t before = n.claim_.fetch_or(spent | reason, std::memory_order_acq_rel);
-    if (!(before & shared) && (before & pass_bits) == id_) n.spend();
+  /// Marks the node spent and gives its claim back, at once where no other pass has seen it.
+  void spend(Node& n, std::uint64_t reason = 0) {
+    std::uint64_t before = n.claim_.load(std::memory_order_acquire);
+    if (!(before & shared) && (before & pass_bits) == id_ && replace(n.claim_, before, spent | reason)) return n.spend();
+    n.claim_.fetch_or(spent | reason, std::memory_order_acq_rel);
+    given_back_ = false;
   }
 
   /// Gives the claims back; a pass that broke off gives its graph up.
   void leave() noexcept {
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      Node& n = *nodes_[i];
-      if (!completed_ && !retain_ && ran_ && !n.is_leaf() && i >= done_) spend(n, failed);
-      std::uint64_t claim = n.claim_.load(std::memory_order_relaxed);
-      if ((claim & pass_bits) == id_) n.claim_.fetch_and(n.is_leaf() ? 0 : spent | failed | shared, std::memory_order_acq_rel);
-    }
+    if (!completed_ && !retain_ && ran_)
+      for (std::size_t i = done_; i < nodes_.size(); ++i) spend(*nodes_[i], failed);
+    const auto give_back = [this](Node& n, std::uint64_t kept) {
+      if ((n.claim_.load(std::memory_order_relaxed) & pass_bits) == id_) n.claim_.fetch_and(kept, std::memory_order_acq_rel);
+    };
+    if (!given_back_ || retain_ || !ran_)
+      for (Node* n : nodes_) give_back(*n, spent | failed | shared);
+    for (Leaf* n : leaves_) give_back(*n, 0);
   }
 
   std::uint64_t id_;
   bool retain_, ran_ = false, completed_ = false;
+  bool given_back_ = true;  // the claims of all nodes that were spent
   detail::FlagGuard recording_;
-  std::vector<Node*> nodes_;
-  std::vector<Slot> slots_;
+  memory::Vector<Node*> nodes_;
+  memory::Vector<Leaf*> leaves_;
+  Pieces<Tensor> cotangents_;  // of every output, a node's side by side
   std::unordered_map<Node*, std::size_t> others_;
-  std::vector<Tensor> dy_, dx_;
-  std::vector<std::uint8_t> wanted_;
+  std::vector<std::uint8_t> aimed_;  // flags for each cotangent; empty where the pass goes everywhere
+  std::vector<std::size_t> targets_;
+  Few<Tensor> dx_;  // of the node that is visited
+  Few<std::uint8_t> asked_;
   std::size_t done_ = 0;
 };
 
@@ -301,11 +375,11 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   Pass pass(options.retain || options.create_graph, options.create_graph);
   for (std::size_t i = 0; i < outputs.size(); ++i) pass.start(outputs[i], std::move(seeds[i]));
   pass.collect();
-  const std::vector<bool> found = pass.aim(inputs);
+  pass.aim(inputs);
   pass.run();
   std::vector<Tensor> gradients;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Tensor g = found[i] ? pass.take(inputs[i]) : Tensor();
+    Tensor g = pass.take(i);
     gradients.push_back(g ? std::move(g) : Tensor(Array::full(inputs[i].shape(), 0, inputs[i].dtype())));
   }
   return gradients;
@@ -324,8 +398,7 @@ std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& c
   for (const NodeRef& e : edges) wanted.push_back(static_cast<bool>(e));
   Pull p{cotangents, dx, wanted};
   const auto quiet = no_grad();
-  const CallSite site(n.at());  // puts the caller's place back
-  run_derivative(n, p);
+  Derivatives().run(n, p);
   for (std::size_t i = 0; i < dx.size(); ++i) {
     if (!edges[i]) continue;
     if (!dx[i]) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());

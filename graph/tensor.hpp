@@ -20,7 +20,10 @@ struct CountedNode {
   virtual ~CountedNode() = default;
 };
 inline void retain(Node* node) noexcept { retain(reinterpret_cast<CountedNode*>(node)->count); }
-void release(Node* node) noexcept;
+void release_last(Node* node) noexcept;
+inline void release(Node* node) noexcept {
+  if (drop(reinterpret_cast<CountedNode*>(node)->count)) release_last(node);
+}
 }  // namespace detail
 
 /// A counted reference to one output of a node. The output's number lives in the pointer's upper sixteen bits, which user-space

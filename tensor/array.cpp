@@ -38,7 +38,6 @@ void fill_dims(ArrayBody& body, std::span<const std::int64_t> sizes, std::span<c
 void release(Storage* storage) noexcept {
   if (!drop(storage->count)) return;
   const std::int64_t bytes = storage->piece_bytes;
-  storage->~Storage();
   memory::give(storage, static_cast<std::size_t>(bytes));
 }
 }  // namespace
@@ -48,7 +47,6 @@ void release(ArrayBody* body) noexcept {
   const bool owner = body->owner;
   const std::int64_t view_bytes = header_bytes(body->rank);
   memory::count_array(-1, owner ? -body->size * static_cast<std::int64_t>(size_of(body->dtype)) : 0);
-  body->~ArrayBody();
   if (!owner) memory::give(body, static_cast<std::size_t>(view_bytes));
   release(storage);
 }
@@ -70,9 +68,8 @@ using detail::ArrayBody;
 using detail::Storage;
 
 // One piece: storage header, body, sizes and strides, then the elements; those of more than 32 bytes begin on a cache line.
-Array Array::make(const Shape& shape, Dtype dtype) {
-  const std::int64_t size = shape.volume(), bytes = checked_product(size, static_cast<std::int64_t>(size_of(dtype)));
-  const int rank = shape.rank();
+Array Array::make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
+  const std::int64_t bytes = checked_product(volume, static_cast<std::int64_t>(size_of(dtype)));
   std::int64_t offset = static_cast<std::int64_t>(sizeof(Storage)) + detail::header_bytes(rank), piece = offset + bytes;
   if (bytes > 32) {
     offset = (offset + 63) / 64 * 64;
@@ -88,15 +85,25 @@ Array Array::make(const Shape& shape, Dtype dtype) {
   body->contiguous = body->owner = true;
   body->storage = storage;
   body->data = static_cast<std::byte*>(memory) + offset;
-  body->size = size;
+  body->size = volume;
   std::int64_t stride = 1;
   for (int i = rank; i-- > 0;) {
-    body->dims[i] = shape[i];
+    body->dims[i] = sizes[i];
     body->dims[rank + i] = stride;
-    stride *= std::max<std::int64_t>(shape[i], 1);
+    stride *= std::max<std::int64_t>(sizes[i], 1);
   }
   memory::count_array(1, bytes);
   return Array(body);
+}
+
+Array Array::make(const Shape& shape, Dtype dtype) { return make(shape.begin(), shape.rank(), shape.volume(), dtype); }
+Array Array::make_like(const Array& a) { return make(a.body()->dims, a.rank(), a.size(), a.dtype()); }
+
+Array Array::number(double v) {
+  Array a = make(nullptr, 0, 1, float64);
+  *a.writable<double>() = v;
+  a.body_->number = true;
+  return a;
 }
 
 Array Array::view(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t offset) const {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,15 +15,38 @@
 #include <dz/tensor/error.hpp>
 #include <dz/tensor/shape.hpp>
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
 namespace dz {
 
 namespace detail {
 
+/// This thread is the process's only one: a word that threads share can be changed without a locked instruction. (The start of a
+/// second thread orders all that came before it.)
+inline bool is_alone() {
+#if __has_include(<sys/single_threaded.h>)
+  return __libc_single_threaded;
+#else
+  return false;
+#endif
+}
+
 using Count = std::atomic<std::uint32_t>;
 
-inline void retain(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
+[[gnu::always_inline]] inline void retain(Count& count) {
+  if (is_alone()) count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  else count.fetch_add(1, std::memory_order_relaxed);
+}
 /// True for the last one; alone, a holder need not pay for a locked instruction.
-inline bool drop(Count& count) { return count.load(std::memory_order_acquire) == 1 || count.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+[[gnu::always_inline]] inline bool drop(Count& count) {
+  const std::uint32_t before = count.load(std::memory_order_acquire);
+  if (before == 1) return true;
+  if (!is_alone()) return count.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  count.store(before - 1, std::memory_order_relaxed);
+  return false;
+}
 
 struct Storage {
   Count count{1};
@@ -36,15 +61,22 @@ struct ArrayBody {
   Dtype dtype;
   std::uint8_t rank;
   bool contiguous;
-  bool owner;           // made together with its storage, in the same piece
   bool number = false;  // a number among tensors: takes the dtype of those it meets
+  bool owner;           // made together with its storage, in the same piece
   Storage* storage;
   std::byte* data;
   std::int64_t size;
   std::int64_t dims[1];  // sizes, then strides (in elements); as many as rank asks for
 
   const std::int64_t* strides() const { return dims + rank; }
+  std::uint32_t kind() const {  // dtype, rank, contiguous and number at once
+    std::uint32_t k;
+    std::memcpy(&k, reinterpret_cast<const std::byte*>(this) + offsetof(ArrayBody, dtype), sizeof k);
+    return k;
+  }
 };
+
+static_assert(offsetof(ArrayBody, number) == offsetof(ArrayBody, dtype) + 3);
 
 void release(ArrayBody* body) noexcept;
 
@@ -66,16 +98,14 @@ class Array {
   Array() = default;
   /// A new array with unset elements, contiguous in row order. Throws ShapeError, MemoryError.
   static Array make(const Shape& shape, Dtype dtype = float32);
+  /// The same for the shape and dtype of an array that is there.
+  static Array make_like(const Array& a);
   /// A scalar (rank 0) holding v.
   static Array scalar(double v, Dtype dtype = float32);
   static Array full(const Shape& shape, double v, Dtype dtype = float32);
   /// A number as it stands in a formula: a scalar that takes the dtype of the arrays it meets. (An array of numbers chosen by a
   /// condition does so too.)
-  static Array number(double v) {
-    Array a = scalar(v, float64);
-    a.become_number();
-    return a;
-  }
+  static Array number(double v);
   bool is_number() const { return body()->number; }
   void become_number() { body()->number = true; }
   /// A copy of values in row order; throws ShapeError where their number is not the shape's.
@@ -87,7 +117,7 @@ class Array {
   }
   template <class T> static Array of(const std::vector<T>& values, const Shape& shape) { return of(std::span<const T>(values), shape); }
 
-  Array(const Array& o) noexcept : body_(o.body_) {
+  [[gnu::always_inline]] Array(const Array& o) noexcept : body_(o.body_) {
     if (body_) detail::retain(body_->count);
   }
   Array(Array&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
@@ -95,7 +125,7 @@ class Array {
     std::swap(body_, o.body_);
     return *this;
   }
-  ~Array() {
+  [[gnu::always_inline]] ~Array() {
     if (body_ && detail::drop(body_->count)) detail::release(body_);
   }
 
@@ -108,9 +138,22 @@ class Array {
   std::int64_t stride(int axis) const { return body()->strides()[axis]; }
   Shape shape() const { return Shape(std::span(body()->dims, static_cast<std::size_t>(body()->rank))); }
   std::span<const std::int64_t> sizes() const { return {body()->dims, static_cast<std::size_t>(body()->rank)}; }
-  bool same_shape(const Array& o) const { return std::ranges::equal(sizes(), o.sizes()); }
+  bool same_shape(const Array& o) const {
+    if (rank() != o.rank()) return false;
+    for (int i = 0; i < rank(); ++i)
+      if (size(i) != o.size(i)) return false;
+    return true;
+  }
+  /// Both are of one dtype and rank, and both lie in row order or neither does; neither is a number, or both are.
+  bool same_kind(const Array& o) const { return body()->kind() == o.body()->kind(); }
   /// Elements lie one after the other in row order.
   bool is_contiguous() const { return body()->contiguous; }
+  /// All elements are one in memory: a scalar, or one that was expanded.
+  bool repeats_one() const {
+    for (int i = 0; i < rank(); ++i)
+      if (stride(i) != 0 && size(i) != 1) return false;
+    return true;
+  }
   bool same_handle(const Array& o) const { return body_ == o.body_; }
   bool shares_storage(const Array& o) const { return body()->storage == o.body()->storage; }
   /// Nobody else holds this handle or its storage: its memory may be used again.
@@ -120,7 +163,7 @@ class Array {
 
   /// The first element, for reading. Throws DtypeError for another element type, and GraphError inside a derivative where the
   /// storage was written in place after its operation was recorded.
-  template <class T> const T* data() const {
+  template <class T> [[gnu::always_inline]] const T* data() const {
     if (body()->dtype != dtype_of<T>) detail::wrong_dtype(body()->dtype, dtype_of<T>);
     check_fresh();
     return reinterpret_cast<const T*>(body()->data);
@@ -168,6 +211,7 @@ class Array {
       detail::empty_handle();
     return body_;
   }
+  static Array make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype);
   Array view(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t offset) const;
   static void check_count(std::int64_t count, const Shape& shape);
   void require_one() const;

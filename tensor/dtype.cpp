@@ -13,8 +13,4 @@ std::string_view name(Dtype dtype) {
   return "boolean";
 }
 
-std::size_t size_of(Dtype dtype) {
-  return visit_dtype(dtype, []<class T>(std::type_identity<T>) { return sizeof(T); });
-}
-
 }  // namespace dz

@@ -18,7 +18,6 @@ inline constexpr Dtype float32 = Dtype::float32, float64 = Dtype::float64, int64
                        boolean = Dtype::boolean;
 
 std::string_view name(Dtype dtype);
-std::size_t size_of(Dtype dtype);
 constexpr bool is_floating(Dtype dtype) { return dtype == float32 || dtype == float64; }
 
 /// A C++ number.
@@ -54,7 +53,7 @@ template <class To, class From> constexpr To convert(From v) {
 
 /// Calls f with a std::type_identity of the dtype's C++ type, for loops of one's own:
 /// `visit_dtype(x.dtype(), [&]<class T>(std::type_identity<T>) { … })`.
-template <class F> decltype(auto) visit_dtype(Dtype dtype, F&& f) {
+template <class F> constexpr decltype(auto) visit_dtype(Dtype dtype, F&& f) {
   switch (dtype) {
     case Dtype::float32: return f(std::type_identity<float>{});
     case Dtype::float64: return f(std::type_identity<double>{});
@@ -63,6 +62,11 @@ template <class F> decltype(auto) visit_dtype(Dtype dtype, F&& f) {
     case Dtype::boolean: break;
   }
   return f(std::type_identity<bool>{});
+}
+
+/// The bytes of one element.
+constexpr std::size_t size_of(Dtype dtype) {
+  return visit_dtype(dtype, []<class T>(std::type_identity<T>) { return sizeof(T); });
 }
 
 /// As visit_dtype for float32 and float64 only; throws DtypeError for the others.

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
@@ -11,70 +9,44 @@
 
 #include <dz/tensor/error.hpp>
 
-#ifndef DZ_POOL
-#define DZ_POOL 1
-#endif
-
 namespace dz::memory {
+
+constinit thread_local detail::ThreadCache detail::cache;
+
+using detail::cache;
+using detail::Link;
+using detail::List;
+using detail::small_classes;
+using detail::small_limit;
+using detail::ThreadCache;
+
 namespace {
 
-// Sizes up to 1 KiB fall into classes 16 bytes apart, larger ones into eight classes per power of two.
-constexpr std::size_t small_limit = 1024, slab_bytes = 1 << 16;
-constexpr int small_classes = small_limit / 16 + 1, large_classes = 8 * 53;
+// Beyond the small sizes there are eight classes per power of two.
+constexpr std::size_t slab_bytes = 1 << 16;
+constexpr int large_classes = 8 * 53;
 constexpr std::size_t thread_limit = 1 << 20;  // pieces above this go straight to the shared lists
+constexpr std::uint32_t large_count_limit = 64;
 
-struct SizeClass {
-  int index;
-  std::size_t bytes;
+struct LargeClass {
+  std::size_t index, bytes;
 };
-SizeClass size_class(std::size_t bytes) {
-  if (bytes <= small_limit) {
-    const std::size_t index = (bytes + 15) / 16;
-    return {static_cast<int>(index), index * 16};
-  }
+LargeClass large_class(std::size_t bytes) {
   const int exponent = static_cast<int>(std::bit_width(bytes - 1));  // 2^(exponent-1) < bytes <= 2^exponent
   const std::size_t step = std::size_t{1} << (exponent - 4), steps = (bytes + step - 1) / step;
-  return {small_classes + (exponent - 11) * 8 + static_cast<int>(steps) - 9, steps * step};
+  return {static_cast<std::size_t>((exponent - 11) * 8 + static_cast<int>(steps) - 9), steps * step};
 }
 
-struct Link {
-  Link* next;
-};
-struct List {
-  Link* head = nullptr;
-  std::uint32_t count = 0;
+}  // namespace
 
-  void push(void* p) noexcept {
-    head = new (p) Link{head};
-    ++count;
-  }
-  void* pop() noexcept {
-    Link* p = head;
-    head = p->next;
-    --count;
-    return p;
-  }
-};
-using Lists = std::array<List, small_classes + large_classes>;
+struct detail::LargeLists : std::array<List, large_classes> {};
 
-// Written by their own thread alone and read by live() from any: plain moves on x86, no locked instruction.
-struct Counter {
-  std::atomic<std::int64_t> value{0};
-  void add(std::int64_t change) noexcept { value.store(value.load(std::memory_order_relaxed) + change, std::memory_order_relaxed); }
-  std::int64_t get() const noexcept { return value.load(std::memory_order_relaxed); }
-};
-
-struct ThreadCache {
-  Lists lists{};
-  Counter nodes, arrays, bytes;
-  ThreadCache *next = nullptr, *previous = nullptr;
-  bool open = false, closed = false;
-};
-thread_local constinit ThreadCache cache;
+namespace {
 
 struct Shared {
   std::mutex mutex;
-  Lists lists{};
+  std::array<List, small_classes> small{};
+  detail::LargeLists large{};
   ThreadCache* threads = nullptr;
   Live gone{};            // counts of threads that have ended
   Link* slabs = nullptr;  // never given back; kept so that leak checkers reach them
@@ -85,22 +57,30 @@ Shared& shared() {
   return *s;
 }
 
+template <class Lists> void move_all(Lists& from, Lists& to) noexcept {
+  for (std::size_t i = 0; i < from.size(); ++i)
+    while (from[i].head) to[i].push(from[i].pop());
+}
+
 void close_thread() noexcept {
   Shared& s = shared();
   const std::lock_guard lock(s.mutex);
-  for (std::size_t i = 0; i < cache.lists.size(); ++i)
-    while (cache.lists[i].head) s.lists[i].push(cache.lists[i].pop());
+  move_all(cache.small, s.small);
+  if (cache.large) move_all(*cache.large, s.large);
+  delete std::exchange(cache.large, nullptr);
   s.gone.nodes += cache.nodes.get();
   s.gone.arrays += cache.arrays.get();
   s.gone.bytes += cache.bytes.get();
   (cache.previous ? cache.previous->next : s.threads) = cache.next;
   if (cache.next) cache.next->previous = cache.previous;
+  cache.open = false;
   cache.closed = true;
 }
 struct Closer {
   ~Closer() { close_thread(); }
 };
-[[gnu::noinline]] void open_thread() {
+/// After a thread's cache has closed, what its last objects release is counted and kept among the shared.
+void open_thread() {
   static thread_local Closer closer;
   Shared& s = shared();
   const std::lock_guard lock(s.mutex);
@@ -109,16 +89,15 @@ struct Closer {
   s.threads = &cache;
   cache.open = true;
 }
-// After a thread's cache has closed, what its last objects release is counted and kept among the shared.
-ThreadCache* thread_cache() {
-  if (!cache.open) [[unlikely]]
+bool is_open() {
+  if (!cache.open && !cache.closed) [[unlikely]]
     open_thread();
-  return cache.closed ? nullptr : &cache;
+  return cache.open;
 }
 
 void* from_system(std::size_t bytes) {
   shared().requests.fetch_add(1, std::memory_order_relaxed);
-  bytes = (bytes + 63) / 64 * 64;
+  bytes = bytes > PTRDIFF_MAX ? bytes : (bytes + 63) / 64 * 64;
   void* p = bytes > PTRDIFF_MAX ? nullptr : std::aligned_alloc(64, bytes);
   if (!p) {
     trim();
@@ -128,52 +107,64 @@ void* from_system(std::size_t bytes) {
   return p;
 }
 
-[[maybe_unused]] void* take_slow(SizeClass c) {
+/// The thread's list of this class is empty: from the shared one, or from a new slab.
+void* take_small(std::size_t bytes) {
+  const std::size_t index = (bytes + 15) / 16, piece = index ? index * 16 : 16;
   Shared& s = shared();
-  ThreadCache* mine = thread_cache();
+  const bool mine = is_open();
   {
     const std::lock_guard lock(s.mutex);
-    List& list = s.lists[static_cast<std::size_t>(c.index)];
+    List& list = s.small[index];
     if (list.head) {
       void* p = list.pop();
-      if (mine && c.bytes <= small_limit)
-        for (int i = 0; i < 64 && list.head; ++i) mine->lists[static_cast<std::size_t>(c.index)].push(list.pop());
+      for (int i = 0; mine && i < 64 && list.head; ++i) cache.small[index].push(list.pop());
       return p;
     }
   }
-  if (c.bytes > small_limit || !mine) return from_system(c.bytes);
+  if (!mine) return from_system(piece);
   auto* slab = static_cast<std::byte*>(from_system(slab_bytes));
   {
     const std::lock_guard lock(s.mutex);
     s.slabs = new (slab) Link{s.slabs};
   }
   std::byte* p = slab + 64;
-  for (std::byte* next = p + c.bytes; next + c.bytes <= slab + slab_bytes; next += c.bytes)
-    mine->lists[static_cast<std::size_t>(c.index)].push(next);
+  for (std::byte* next = p + piece; next + piece <= slab + slab_bytes; next += piece) cache.small[index].push(next);
   return p;
+}
+
+void* take_large(std::size_t bytes) {
+  if (bytes > PTRDIFF_MAX) return from_system(bytes);
+  const LargeClass c = large_class(bytes);
+  if (is_open() && cache.large && (*cache.large)[c.index].head) return (*cache.large)[c.index].pop();
+  Shared& s = shared();
+  {
+    const std::lock_guard lock(s.mutex);
+    if (s.large[c.index].head) return s.large[c.index].pop();
+  }
+  return from_system(c.bytes);
 }
 
 }  // namespace
 
-void* take(std::size_t bytes) {
+void* detail::take_slow(std::size_t bytes) {
 #if DZ_POOL
-  const SizeClass c = size_class(bytes < sizeof(Link) ? sizeof(Link) : bytes);
-  List& list = cache.lists[static_cast<std::size_t>(c.index)];
-  return list.head ? list.pop() : take_slow(c);
+  return bytes <= small_limit ? take_small(bytes) : take_large(bytes);
 #else
-  return from_system(bytes);
+  return from_system(bytes < sizeof(Link) ? sizeof(Link) : bytes);
 #endif
 }
 
-void give(void* piece, std::size_t bytes) noexcept {
+void detail::give_slow(void* piece, std::size_t bytes) noexcept {
 #if DZ_POOL
-  const SizeClass c = size_class(bytes < sizeof(Link) ? sizeof(Link) : bytes);
-  const std::uint32_t limit = c.bytes <= small_limit ? 1u << 20 : 64;
-  List& list = cache.lists[static_cast<std::size_t>(c.index)];
-  if (c.bytes <= thread_limit && list.count < limit && cache.open && !cache.closed) return list.push(piece);
+  const bool small = bytes <= small_limit;
+  const LargeClass c = small ? LargeClass{} : large_class(bytes);
+  if (!small && c.bytes <= thread_limit && cache.open) {
+    if (!cache.large) cache.large = new (std::nothrow) LargeLists;
+    if (cache.large && (*cache.large)[c.index].count < large_count_limit) return (*cache.large)[c.index].push(piece);
+  }
   Shared& s = shared();
   const std::lock_guard lock(s.mutex);
-  s.lists[static_cast<std::size_t>(c.index)].push(piece);
+  (small ? s.small[(bytes + 15) / 16] : s.large[c.index]).push(piece);
 #else
   static_cast<void>(bytes);
   std::free(piece);
@@ -183,10 +174,10 @@ void give(void* piece, std::size_t bytes) noexcept {
 void trim() noexcept {
   Shared& s = shared();
   const std::lock_guard lock(s.mutex);
-  for (std::size_t i = small_classes; i < s.lists.size(); ++i) {
-    while (s.lists[i].head) std::free(s.lists[i].pop());
-    while (cache.lists[i].head) std::free(cache.lists[i].pop());
-  }
+  for (auto* lists : {&s.large, cache.large})
+    if (lists)
+      for (List& list : *lists)
+        while (list.head) std::free(list.pop());
 }
 
 Live live() {
@@ -203,20 +194,17 @@ Live live() {
 
 std::int64_t system_requests() { return shared().requests.load(std::memory_order_relaxed); }
 
-void count_node(std::int64_t change) noexcept {
-  if (ThreadCache* mine = thread_cache()) return mine->nodes.add(change);
-  const std::lock_guard lock(shared().mutex);
-  shared().gone.nodes += change;
-}
-
-void count_array(std::int64_t change, std::int64_t bytes) noexcept {
-  if (ThreadCache* mine = thread_cache()) {
-    mine->arrays.add(change);
-    return mine->bytes.add(bytes);
+void detail::count_slow(Live change) noexcept {
+  if (is_open()) {
+    cache.nodes.add(change.nodes);
+    cache.arrays.add(change.arrays);
+    return cache.bytes.add(change.bytes);
   }
-  const std::lock_guard lock(shared().mutex);
-  shared().gone.arrays += change;
-  shared().gone.bytes += bytes;
+  Shared& s = shared();
+  const std::lock_guard lock(s.mutex);
+  s.gone.nodes += change.nodes;
+  s.gone.arrays += change.arrays;
+  s.gone.bytes += change.bytes;
 }
 
 }  // namespace dz::memory

@@ -3,8 +3,16 @@
 // threads share; nothing goes back to the system until trim(). With DZ_POOL=0 (the sanitizer presets) every piece is the
 // system's own, so that the sanitizers see each of them.
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <vector>
+
+#ifndef DZ_POOL
+#define DZ_POOL 1
+#endif
 
 namespace dz::memory {
 
@@ -28,5 +36,100 @@ std::int64_t system_requests();
 /// Bookkeeping of live(): called where a node or an array comes to life (+1) and goes (−1).
 void count_node(std::int64_t change) noexcept;
 void count_array(std::int64_t change, std::int64_t bytes) noexcept;
+
+/// A standard container's elements from the pool: what is filled in every step costs the system nothing.
+template <class T> struct Allocator {
+  using value_type = T;
+  Allocator() = default;
+  template <class U> Allocator(const Allocator<U>&) {}
+  T* allocate(std::size_t n) {
+    if (n > PTRDIFF_MAX / sizeof(T)) throw std::bad_array_new_length();
+    return static_cast<T*>(take(n * sizeof(T)));
+  }
+  void deallocate(T* p, std::size_t n) noexcept { give(p, n * sizeof(T)); }
+  friend bool operator==(const Allocator&, const Allocator&) { return true; }
+};
+template <class T> using Vector = std::vector<T, Allocator<T>>;
+
+namespace detail {
+
+struct Link {
+  Link* next;
+};
+struct List {
+  Link* head = nullptr;
+  std::uint32_t count = 0;
+
+  void push(void* p) noexcept {
+    head = new (p) Link{head};
+    ++count;
+  }
+  void* pop() noexcept {
+    Link* p = head;
+    head = p->next;
+    --count;
+    return p;
+  }
+};
+
+// Written by their own thread alone and read by live() from any: plain moves on x86, no locked instruction.
+struct Counter {
+  std::atomic<std::int64_t> value{0};
+  void add(std::int64_t change) noexcept { value.store(value.load(std::memory_order_relaxed) + change, std::memory_order_relaxed); }
+  std::int64_t get() const noexcept { return value.load(std::memory_order_relaxed); }
+};
+
+// Sizes up to 1 KiB fall into classes 16 bytes apart.
+inline constexpr std::size_t small_limit = 1024;
+inline constexpr int small_classes = small_limit / 16 + 1;
+inline constexpr std::uint32_t small_count_limit = 1u << 20;  // of a thread's pieces of one class
+
+struct LargeLists;
+struct ThreadCache {
+  std::array<List, small_classes> small{};
+  LargeLists* large = nullptr;
+  Counter nodes, arrays, bytes;
+  ThreadCache *next = nullptr, *previous = nullptr;
+  bool open = false, closed = false;  // open: from the thread's first use of it to its end
+};
+extern constinit thread_local ThreadCache cache;
+
+void* take_slow(std::size_t bytes);
+void give_slow(void* piece, std::size_t bytes) noexcept;
+void count_slow(Live change) noexcept;
+
+}  // namespace detail
+
+inline void* take(std::size_t bytes) {
+  if (DZ_POOL && bytes <= detail::small_limit) [[likely]] {
+    detail::List& list = detail::cache.small[(bytes + 15) / 16];
+    if (list.head) [[likely]]
+      return list.pop();
+  }
+  return detail::take_slow(bytes);
+}
+
+inline void give(void* piece, std::size_t bytes) noexcept {
+  if (DZ_POOL && bytes <= detail::small_limit && detail::cache.open) [[likely]] {
+    detail::List& list = detail::cache.small[(bytes + 15) / 16];
+    if (list.count < detail::small_count_limit) [[likely]]
+      return list.push(piece);
+  }
+  detail::give_slow(piece, bytes);
+}
+
+inline void count_node(std::int64_t change) noexcept {
+  if (detail::cache.open) [[likely]]
+    return detail::cache.nodes.add(change);
+  detail::count_slow({change, 0, 0});
+}
+
+inline void count_array(std::int64_t change, std::int64_t bytes) noexcept {
+  if (detail::cache.open) [[likely]] {
+    detail::cache.arrays.add(change);
+    return detail::cache.bytes.add(bytes);
+  }
+  detail::count_slow({0, change, bytes});
+}
 
 }  // namespace dz::memory
