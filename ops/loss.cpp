@@ -18,7 +18,7 @@ Tensor reduce(const Tensor& losses, Reduction reduction, const char* name) {
 }
 
 void require_same_shape(const In& a, const In& y, const char* name) {
-  if (a.shape() != y.shape())
+  if (!a.value().same_shape(y.value()))
     throw ShapeError(fmt::format("prediction {} and target {} differ (losses never broadcast)", to_string(a.shape()), to_string(y.shape())), name, detail::call_site(a.at()));
 }
 
@@ -53,6 +53,10 @@ Tensor entropy_by_target(const Tensor& dy, const Tensor& a) {
   return elementwise("binary_cross_entropy_gradient", [](auto dy, auto a) { return dy * (log(max(1 - a, least)) - log(max(a, least))); }, dy, a);
 }
 
+Tensor logistic_gradient(const Tensor& dy, const Tensor& z, const Tensor& y) {
+  return elementwise("binary_cross_entropy_with_logits_gradient", [](auto dy, auto z, auto y) { return dy * (sigmoid(z) - y); }, dy, z, y);
+}
+
 /// The labels of a cross-entropy that ignores one: which rows count, and the others' labels replaced by one that can be looked up.
 struct Counted {
   Tensor labels, mask;
@@ -81,7 +85,7 @@ Tensor binary_cross_entropy_with_logits(In z, In y, Reduction reduction) {
     require_probabilities(y, "target", "binary_cross_entropy_with_logits", detail::call_site(z.at()));
     auto losses = [](auto z, auto y) { return max(z, 0) - z * y + log1p(exp(-abs(z))); };
     return record("binary_cross_entropy_with_logits", [losses](const Array& z, const Array& y) { return kernels::map(losses, z, y); },
-                  wrt(z, [z, y](const Tensor& dy) { return dy * (sigmoid(z) - y); }),
+                  wrt(z, [z, y](const Tensor& dy) { return logistic_gradient(dy, z, y); }),
                   wrt(y, [z](const Tensor& dy) { return -dy * z; }));
   });
 }

@@ -11,8 +11,10 @@ namespace dz {
 
 /// Elements a thread should have before a second one pays (an empty parallel region costs about 0.6 µs).
 extern constinit std::int64_t elementwise_grain;
-/// Multiply-adds up to which a product of matrices is a loop: calling BLAS costs more than computing.
+/// Multiply-adds up to which a float64 product of matrices is a loop: calling BLAS costs more than computing.
 extern constinit std::int64_t loop_product;
+/// The same for float32, whose loops are of packs.
+extern constinit std::int64_t pack_product;
 /// Multiply-adds from which a float32 product is oneDNN's; between the two it is BLAS's.
 extern constinit std::int64_t onednn_product;
 /// A float32 product of which rows of a and columns of b lie along the common axis is taken as dot products from so many terms on, and up to so
@@ -47,6 +49,7 @@ struct Threshold {
 inline constexpr Threshold all_thresholds[] = {
     {"elementwise_grain", &elementwise_grain},
     {"loop_product", &loop_product},
+    {"pack_product", &pack_product},
     {"onednn_product", &onednn_product},
     {"dot_terms", &dot_terms},
     {"dot_columns", &dot_columns},

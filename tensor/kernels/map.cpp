@@ -20,12 +20,11 @@ Isa best_isa() {
   return Isa::baseline;
 }
 
-std::atomic<Isa> isa{best_isa()};
-
 }  // namespace
 
-Isa active_isa() { return isa.load(std::memory_order_relaxed); }
-void limit_isa(Isa limit) { isa.store(std::min(limit, best_isa()), std::memory_order_relaxed); }
+std::atomic<Isa> detail::isa{best_isa()};
+
+void limit_isa(Isa limit) { detail::isa.store(std::min(limit, best_isa()), std::memory_order_relaxed); }
 
 namespace detail {
 constinit thread_local bool widening = false;

@@ -9,7 +9,10 @@ namespace dz {
 
 /// The instruction sets that loops are compiled for; the best one of the machine is taken unless a test asks for another.
 enum class Isa { baseline, avx2, avx512 };
-Isa active_isa();
+namespace detail {
+extern std::atomic<Isa> isa;
+}
+inline Isa active_isa() { return detail::isa.load(std::memory_order_relaxed); }
 /// For tests: uses at most this instruction set from now on, in the whole process.
 void limit_isa(Isa isa);
 
@@ -28,7 +31,7 @@ namespace detail {
 template <class T> DZ_INLINE Pack<T> load(const T* p, std::int64_t step, std::int64_t n) {
   typename Pack<T>::V v{};
   if (step == 1 && n >= Pack<T>::width) std::memcpy(&v, p, 64);
-  else if (step == 0) v = v + *p;
+  else if (step == 0) v = *p - v;  // less 0, which keeps the sign of a 0
   else {
     T buffer[Pack<T>::width] = {};
     for (std::int64_t i = 0; i < std::min<std::int64_t>(n, Pack<T>::width); ++i) buffer[i] = p[i * step];
@@ -40,6 +43,10 @@ template <class T> DZ_INLINE Pack<T> load(const T* p, std::int64_t step, std::in
 template <class T> DZ_INLINE void store(T* p, std::int64_t step, std::int64_t n, const Pack<T>& x) {
   if (step == 1 && n >= Pack<T>::width) {
     std::memcpy(p, &x.v, 64);
+    return;
+  }
+  if (n == 1) {
+    *p = x.v[0];
     return;
   }
   T buffer[Pack<T>::width];
@@ -56,6 +63,10 @@ template <class T, std::size_t N> struct Row {
 
 template <class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<T, N>& row) {
   [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    if (row.n == 1) {
+      *row.out = f(Pack<T>(*row.in[I])...).v[0];
+      return;
+    }
     for (std::int64_t i = 0; i < row.n; i += Pack<T>::width)
       store<T>(row.out + i * row.step[0], row.step[0], row.n - i, f(load<T>(row.in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
   }(std::make_index_sequence<N>{});
@@ -93,7 +104,40 @@ template <class T, class F, class... A> void map_into(const F& f, const Array& o
   });
 }
 
+/// Where all operands are float32, short, and of one shape in row order, or one element repeated beside it: the one with the result's
+/// shape. Most operands are, and what they need is one row.
+template <class... A> const Array* short_rows(const A&... in) {
+  const Array* lead = nullptr;
+  ((lead = !in.is_number() && (!lead || in.rank() > lead->rank()) ? &in : lead), ...);
+  if (!lead || lead->dtype() != float32 || !lead->is_contiguous() || lead->size() > elementwise_grain) return nullptr;
+  const auto fits = [lead](const Array& a) {
+    if (&a == lead) return true;
+    if (a.same_kind(*lead) || (a.dtype() == float32 && a.repeats_one())) return a.rank() == 0 || a.same_shape(*lead);
+    return a.rank() == 0 && a.is_number();
+  };
+  return (fits(in) && ...) ? lead : nullptr;
+}
+
+template <class F, class... A> void map_short(const F& f, const Array& out, const A&... in) {
+  constexpr std::size_t n = sizeof...(A);
+  float number[n];
+  Row<float, n> row{out.writable<float>(), {}, {1}, out.size()};
+  std::size_t k = 0;
+  const auto add = [&](const Array& a) {
+    if (a.is_number()) number[k] = convert<float>(*a.data<double>());
+    row.in[k] = a.is_number() ? &number[k] : a.data<float>();
+    row.step[++k] = a.size() == 1 || !a.is_contiguous() ? 0 : 1;
+  };
+  (add(in), ...);
+  best_row<float, n, F>()(f, row);
+}
+
 template <bool integers, class F, class... A> Array map(const F& f, const A&... given) {
+  if (const Array* like = short_rows(given...)) {
+    Array out = Array::make_like(*like);
+    launch([f](const Array& out, const auto&... in) { map_short(f, out, in...); }, out, given...);
+    return out;
+  }
   const Dtype dtype = common_dtype({&given...});
   Array out = Array::make(common_shape({&given...}), dtype);
   auto kernel = [f](const Array& out, const auto&... in) {

@@ -61,7 +61,7 @@ template <class T> struct Pack {
   V v;
 
   DZ_INLINE Pack(const V& v) : v(v) {}
-  template <Arithmetic N> DZ_INLINE Pack(N s) : v(V{} + static_cast<T>(s)) {}
+  template <Arithmetic N> DZ_INLINE Pack(N s) : v(static_cast<T>(s) - V{}) {}
   DZ_INLINE Pack(const Pack& o) : v(o.v) {}
   Pack& operator=(const Pack&) = default;
 

@@ -33,6 +33,10 @@ template <class T> double sum_run(const T* x, std::int64_t n) {
 }
 
 template <class T> void sum_rows(T* out, const T* x, Extents e) {
+  if (e.after == 1 && e.before == 1 && e.reduced <= thresholds::sum_block) {
+    out[0] = static_cast<T>(sum_run(x, e.reduced));
+    return;
+  }
   if (e.after == 1 && e.before == 1) {  // one long run: blocks in parallel, then added in order
     std::vector<double> parts(static_cast<std::size_t>((e.reduced + block - 1) / block));
     parallel_for(e.reduced, block * 4, [&](std::int64_t begin, std::int64_t end) {

@@ -3,9 +3,9 @@
 // loop and one pass over memory.
 
 #include <array>
-#include <vector>
 
 #include <dz/tensor/kernels/vectorised.hpp>
+#include <dz/tensor/memory.hpp>
 
 namespace dz::kernels {
 
@@ -43,7 +43,7 @@ void update_range(const F& f, const Update<states, numbers>& u, std::int64_t beg
 }  // namespace detail
 
 /// Calls f(w, g, state…, number…) for every pack of every tensor; w and the states are references to write to.
-template <class F, std::size_t states, std::size_t numbers> void update(const F& f, const std::vector<Update<states, numbers>>& updates) {
+template <class F, std::size_t states, std::size_t numbers> void update(const F& f, const memory::Vector<Update<states, numbers>>& updates) {
   const auto run = [&f](const Update<states, numbers>& u, std::int64_t begin, std::int64_t end) {
     visit_floating(u.parameter.dtype(), [&]<class T>(std::type_identity<T>) { detail::update_range<T>(f, u, begin, end); });
   };
