@@ -14,6 +14,12 @@ std::string detail::path(const std::string& prefix, std::string_view name) {
   return prefix.empty() ? std::string(name) : prefix + "." + std::string(name);
 }
 
+ParameterList::ParameterList(const std::vector<NamedParameter>& parameters)
+    : source_(const_cast<std::vector<NamedParameter>*>(&parameters)),
+      named_([](void* source) { return *static_cast<std::vector<NamedParameter>*>(source); }) {
+  for (const NamedParameter& p : parameters) all_.push_back(p.parameter);
+}
+
 std::string summary(const std::vector<NamedParameter>& parameters) {
   const auto row = [](std::string_view name, std::string_view shape, std::string_view role, std::int64_t count, std::size_t bytes) {
     return fmt::format("{:<32} {:<20} {:<8} {:>12} {:>12}\n", name, shape, role, count, bytes);

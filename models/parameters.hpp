@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <dz/models/parameter.hpp>
+#include <dz/tensor/memory.hpp>
 
 namespace dz {
 
@@ -30,9 +31,13 @@ concept Described = boost::describe::has_describe_members<M>::value && !std::is_
 
 namespace detail {
 
-using Found = std::vector<NamedParameter>;
-
 std::string path(const std::string& prefix, std::string_view name);
+inline std::string path(const std::string& prefix, std::size_t i) { return path(prefix, std::to_string(i)); }
+
+/// Where nobody asks for names.
+struct NoPath {};
+inline NoPath path(NoPath, std::string_view) { return {}; }
+inline NoPath path(NoPath, std::size_t) { return {}; }
 
 template <class M> using Members = boost::describe::describe_members<M, boost::describe::mod_any_access>;
 template <class M> using Bases = boost::describe::describe_bases<M, boost::describe::mod_any_access>;
@@ -49,36 +54,37 @@ template <class T>
 inline constexpr bool is_plain =
     std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_pointer_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, Tensor>;
 
-struct Walk {
-  Found& found;
+/// Calls found(path, parameter) for each.
+template <class Path, class F> struct Walk {
+  F found;
 
-  void operator()(const std::string& at, Parameter& p) const { found.push_back({at, &p}); }
-  template <class T> void operator()(const std::string& at, std::vector<T>& many) const { each(at, many); }
-  template <class T, std::size_t n> void operator()(const std::string& at, std::array<T, n>& many) const { each(at, many); }
-  template <class T, std::size_t n> void operator()(const std::string& at, T (&many)[n]) const { each(at, many); }
-  template <class... T> void operator()(const std::string& at, std::tuple<T...>& many) const {
-    std::apply([&](T&... one) { std::size_t i = 0; ((*this)(path(at, std::to_string(i++)), one), ...); }, many);
+  void operator()(const Path& at, Parameter& p) const { found(at, p); }
+  template <class T> void operator()(const Path& at, std::vector<T>& many) const { each(at, many); }
+  template <class T, std::size_t n> void operator()(const Path& at, std::array<T, n>& many) const { each(at, many); }
+  template <class T, std::size_t n> void operator()(const Path& at, T (&many)[n]) const { each(at, many); }
+  template <class... T> void operator()(const Path& at, std::tuple<T...>& many) const {
+    std::apply([&](T&... one) { std::size_t i = 0; ((*this)(path(at, i++), one), ...); }, many);
   }
-  template <class T> void operator()(const std::string& at, std::optional<T>& perhaps) const {
+  template <class T> void operator()(const Path& at, std::optional<T>& perhaps) const {
     if (perhaps) (*this)(at, *perhaps);
   }
-  template <class T> void operator()(const std::string& at, std::unique_ptr<T>& perhaps) const {
+  template <class T> void operator()(const Path& at, std::unique_ptr<T>& perhaps) const {
     if (perhaps) (*this)(at, *perhaps);
   }
-  template <Described M> void operator()(const std::string& at, M& model) const {
+  template <Described M> void operator()(const Path& at, M& model) const {
     static_assert(names_all_members<M>(), "BOOST_DESCRIBE_STRUCT does not name every member of this struct");
     boost::mp11::mp_for_each<Bases<M>>([&](auto base) { (*this)(at, static_cast<typename decltype(base)::type&>(model)); });
     boost::mp11::mp_for_each<Members<M>>([&](auto member) { (*this)(path(at, member.name), model.*member.pointer); });
   }
-  template <class T> void operator()(const std::string&, T&) const requires(!Described<T>) {
+  template <class T> void operator()(const Path&, T&) const requires(!Described<T>) {
     static_assert(is_plain<T> || std::is_empty_v<T>,
                   "a member that may hold parameters and is not described: add BOOST_DESCRIBE_STRUCT(Type, (bases), (members))");
   }
 
  private:
-  template <class C> void each(const std::string& at, C& many) const {
+  template <class C> void each(const Path& at, C& many) const {
     std::size_t i = 0;
-    for (auto& one : many) (*this)(path(at, std::to_string(i++)), one);
+    for (auto& one : many) (*this)(path(at, i++), one);
   }
 };
 
@@ -87,9 +93,30 @@ struct Walk {
 /// The parameters of a model, in the order of its members. They point into the model.
 template <class M> std::vector<NamedParameter> parameters(M& model) {
   std::vector<NamedParameter> found;
-  detail::Walk{found}("", model);
+  const auto add = [&found](const std::string& at, Parameter& p) { found.push_back({at, &p}); };
+  detail::Walk<std::string, decltype(add)>{add}("", model);
   return found;
 }
+
+/// The same for what is done in every step: names are found when somebody asks. Refers to the model, or to the list that it was made of.
+class ParameterList {
+ public:
+  template <Described M> explicit ParameterList(M& model)
+      : source_(&model), named_([](void* source) { return parameters(*static_cast<M*>(source)); }) {
+    const auto add = [this](detail::NoPath, Parameter& p) { all_.push_back(&p); };
+    detail::Walk<detail::NoPath, decltype(add)>{add}({}, model);
+  }
+  explicit ParameterList(const std::vector<NamedParameter>& parameters);
+
+  std::size_t size() const { return all_.size(); }
+  const Parameter& operator[](std::size_t i) const { return *all_[i]; }
+  std::string name(std::size_t i) const { return named_(source_)[i].name; }
+
+ private:
+  memory::Vector<Parameter*> all_;
+  void* source_;
+  std::vector<NamedParameter> (*named_)(void* source);
+};
 
 /// What is recorded of a parameter in a table: name, shape, role, number of elements, bytes; the last line has their sums.
 std::string summary(const std::vector<NamedParameter>& parameters);

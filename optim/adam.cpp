@@ -10,7 +10,7 @@ namespace dz {
 namespace {
 
 /// Makes room for parameters seen for the first time. Throws where the moments are another model's.
-void fit_moments(std::vector<AdamMoments>& moments, const std::vector<NamedParameter>& parameters, const std::vector<detail::Stepping>& steps,
+void fit_moments(std::vector<AdamMoments>& moments, const ParameterList& parameters, const memory::Vector<detail::Stepping>& steps,
                  const char* name, At at) {
   if (!moments.empty() && moments.size() != parameters.size())
     throw ValueError(fmt::format("moments of {} parameters for a model of {}", moments.size(), parameters.size()), name, at);
@@ -19,7 +19,7 @@ void fit_moments(std::vector<AdamMoments>& moments, const std::vector<NamedParam
     const Array &m = moments[s.index].mean, &w = s.parameter->value();
     if (!m.same_shape(w) || m.dtype() != w.dtype())
       throw ValueError(fmt::format("moments of {} {} for '{}', which is {} {}", dz::name(m.dtype()), to_string(m.shape()),
-                                   parameters[s.index].name, dz::name(w.dtype()), to_string(w.shape())),
+                                   parameters.name(s.index), dz::name(w.dtype()), to_string(w.shape())),
                        name, at);
   }
   moments.resize(parameters.size());
@@ -32,7 +32,7 @@ void fit_moments(std::vector<AdamMoments>& moments, const std::vector<NamedParam
 }
 
 template <class A>
-void adam_step(A& adam, double weight_decay, const char* name, const std::vector<NamedParameter>& parameters, At at) {
+void adam_step(A& adam, double weight_decay, const char* name, const ParameterList& parameters, At at) {
   for (const auto& [value, what] : {std::pair{adam.learning_rate, "learning_rate"}, {adam.beta1, "beta1"}, {adam.beta2, "beta2"},
                                     {adam.epsilon, "epsilon"}, {weight_decay, "weight_decay"}})
     detail::require_setting(value, what, name, at);
@@ -41,7 +41,7 @@ void adam_step(A& adam, double weight_decay, const char* name, const std::vector
   const auto steps = detail::stepping(parameters, name, at);
   fit_moments(adam.moments, parameters, steps, name, at);
 
-  std::vector<kernels::Update<2, 8>> updates;
+  memory::Vector<kernels::Update<2, 8>> updates;
   updates.reserve(steps.size());
   for (const auto& s : steps) {
     AdamMoments& m = adam.moments[s.index];
@@ -64,7 +64,7 @@ void adam_step(A& adam, double weight_decay, const char* name, const std::vector
 
 }  // namespace
 
-void Adam::step(const std::vector<NamedParameter>& parameters, At at) { adam_step(*this, 0, "Adam", parameters, at); }
-void AdamW::step(const std::vector<NamedParameter>& parameters, At at) { adam_step(*this, weight_decay, "AdamW", parameters, at); }
+void Adam::step(const ParameterList& parameters, At at) { adam_step(*this, 0, "Adam", parameters, at); }
+void AdamW::step(const ParameterList& parameters, At at) { adam_step(*this, weight_decay, "AdamW", parameters, at); }
 
 }  // namespace dz

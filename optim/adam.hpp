@@ -36,8 +36,9 @@ struct Adam {
   /// One step along the gradients that backward() left, which are then forgotten; parameters without one stay as they are, and so do
   /// their moments. Throws ValueError for a setting that is negative or not finite, a beta of 1 or more, or moments of another
   /// model; GraphError where no parameter has a gradient. Nothing is changed then.
-  void step(const std::vector<NamedParameter>& parameters, At at = At::here());
-  template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
+  void step(const ParameterList& parameters, At at = At::here());
+  void step(const std::vector<NamedParameter>& parameters, At at = At::here()) { step(ParameterList(parameters), at); }
+  template <Described M> void step(M& model, At at = At::here()) { step(ParameterList(model), at); }
 };
 BOOST_DESCRIBE_STRUCT(Adam, (), (learning_rate, beta1, beta2, epsilon, moments))
 
@@ -51,8 +52,9 @@ struct AdamW {
   std::vector<AdamMoments> moments{};  ///< as Adam's
 
   /// As Adam's step.
-  void step(const std::vector<NamedParameter>& parameters, At at = At::here());
-  template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
+  void step(const ParameterList& parameters, At at = At::here());
+  void step(const std::vector<NamedParameter>& parameters, At at = At::here()) { step(ParameterList(parameters), at); }
+  template <Described M> void step(M& model, At at = At::here()) { step(ParameterList(model), at); }
 };
 BOOST_DESCRIBE_STRUCT(AdamW, (), (learning_rate, beta1, beta2, epsilon, weight_decay, moments))
 

@@ -6,13 +6,13 @@ namespace dz {
 namespace {
 
 /// s := kept·s + added·dW², W := W − α·dW/(√s + ε)
-void scaled_step(Gathered& squares, double rate, double epsilon, double kept, double added, const std::vector<NamedParameter>& parameters,
+void scaled_step(Gathered& squares, double rate, double epsilon, double kept, double added, const ParameterList& parameters,
                  const char* name, At at) {
   detail::require_setting(rate, "learning_rate", name, at);
   detail::require_setting(epsilon, "epsilon", name, at);
   const auto steps = detail::stepping(parameters, name, at);
   detail::fit_gathered(squares, parameters, steps, name, at);
-  std::vector<kernels::Update<1, 4>> updates;
+  memory::Vector<kernels::Update<1, 4>> updates;
   updates.reserve(steps.size());
   for (const auto& s : steps)
     updates.push_back({s.parameter->value(), s.gradient, {squares[s.index].value()}, {kept, added, -rate, epsilon}});
@@ -26,11 +26,11 @@ void scaled_step(Gathered& squares, double rate, double epsilon, double kept, do
 
 }  // namespace
 
-void Adagrad::step(const std::vector<NamedParameter>& parameters, At at) {
+void Adagrad::step(const ParameterList& parameters, At at) {
   scaled_step(squares, learning_rate, epsilon, 1, 1, parameters, "Adagrad", at);
 }
 
-void RmsProp::step(const std::vector<NamedParameter>& parameters, At at) {
+void RmsProp::step(const ParameterList& parameters, At at) {
   detail::require_setting(decay, "decay", "RmsProp", at);
   if (decay >= 1) throw ValueError(fmt::format("decay is {}: it is below 1", decay), "RmsProp", at);
   scaled_step(squares, learning_rate, epsilon, decay, 1 - decay, parameters, "RmsProp", at);

@@ -14,8 +14,9 @@ struct Adagrad {
   /// One step along the gradients that backward() left, which are then forgotten; parameters without one stay as they are. Throws
   /// ValueError for a setting that is negative or not finite, or squares of another model; GraphError where no parameter has a gradient.
   /// Nothing is changed then.
-  void step(const std::vector<NamedParameter>& parameters, At at = At::here());
-  template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
+  void step(const ParameterList& parameters, At at = At::here());
+  void step(const std::vector<NamedParameter>& parameters, At at = At::here()) { step(ParameterList(parameters), at); }
+  template <Described M> void step(M& model, At at = At::here()) { step(ParameterList(model), at); }
 };
 BOOST_DESCRIBE_STRUCT(Adagrad, (), (learning_rate, epsilon, squares))
 
@@ -27,8 +28,9 @@ struct RmsProp {
   Gathered squares{};  ///< s; grow in the first step
 
   /// As Adagrad's step; throws ValueError also for a decay of 1 or more.
-  void step(const std::vector<NamedParameter>& parameters, At at = At::here());
-  template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
+  void step(const ParameterList& parameters, At at = At::here());
+  void step(const std::vector<NamedParameter>& parameters, At at = At::here()) { step(ParameterList(parameters), at); }
+  template <Described M> void step(M& model, At at = At::here()) { step(ParameterList(model), at); }
 };
 BOOST_DESCRIBE_STRUCT(RmsProp, (), (learning_rate, decay, epsilon, squares))
 

@@ -1,7 +1,5 @@
 #include <dz/optim/gradient_descent.hpp>
 
-#include <algorithm>
-
 #include <dz/ops/creation.hpp>
 #include <dz/optim/step.hpp>
 
@@ -10,13 +8,15 @@ namespace dz {
 namespace {
 
 /// The remainders of these parameters: zeros the first time.
-std::vector<Tensor> remainders_of(const std::vector<NamedParameter>& parameters, std::vector<Tensor> so_far, At at) {
+std::vector<Tensor> remainders_of(const ParameterList& parameters, std::vector<Tensor> so_far, At at) {
   if (so_far.empty())
-    for (const auto& [name, p] : parameters) so_far.push_back(*p ? zeros_like(*p) : Tensor());
-  const auto fits = [](const NamedParameter& p, const Tensor& r) {
-    return *p.parameter ? r && r.shape() == p.parameter->shape() && r.dtype() == p.parameter->dtype() : !r;
-  };
-  if (!std::ranges::equal(parameters, so_far, fits)) throw ShapeError("the remainders are those of other parameters", "GradientDescent", at);
+    for (std::size_t i = 0; i < parameters.size(); ++i) so_far.push_back(parameters[i] ? zeros_like(parameters[i]) : Tensor());
+  bool fits = so_far.size() == parameters.size();
+  for (std::size_t i = 0; fits && i < so_far.size(); ++i) {
+    const Tensor &p = parameters[i], &r = so_far[i];
+    fits = p ? r && r.shape() == p.shape() && r.dtype() == p.dtype() : !r;
+  }
+  if (!fits) throw ShapeError("the remainders are those of other parameters", "GradientDescent", at);
   return so_far;
 }
 
@@ -31,7 +31,7 @@ constexpr auto compensated_step = [](auto& w, const auto& g, auto& remainder, co
 
 }  // namespace
 
-void GradientDescent::step(const std::vector<NamedParameter>& parameters, std::int64_t samples, At at) {
+void GradientDescent::step(const ParameterList& parameters, std::int64_t samples, At at) {
   detail::require_setting(learning_rate, "learning_rate", "GradientDescent", at);
   detail::require_setting(l2, "l2", "GradientDescent", at);
   if (l2 > 0 && samples < 1) throw ValueError("l2 is divided by the number of samples, which step() was not given", "GradientDescent", at);
@@ -41,12 +41,12 @@ void GradientDescent::step(const std::vector<NamedParameter>& parameters, std::i
   };
   if (compensated) {
     remainders = remainders_of(parameters, std::move(remainders), at);
-    std::vector<kernels::Update<1, 2>> updates;
+    memory::Vector<kernels::Update<1, 2>> updates;
     for (const auto& s : steps)
       updates.push_back({s.parameter->value(), s.gradient, {remainders[s.index].value()}, {learning_rate, decay(s)}});
     return detail::run_step(compensated_step, std::move(updates), steps, at);
   }
-  std::vector<kernels::Update<0, 2>> updates;
+  memory::Vector<kernels::Update<0, 2>> updates;
   updates.reserve(steps.size());
   for (const auto& s : steps) updates.push_back({s.parameter->value(), s.gradient, {}, {learning_rate, decay(s)}});
   detail::run_step(plain_step, std::move(updates), steps, at);

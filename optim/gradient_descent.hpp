@@ -20,8 +20,11 @@ struct GradientDescent {
   /// One step along the gradients that backward() left, which are then forgotten; parameters without one stay as they are. `samples`
   /// is the m of λ/m. Throws ValueError for a learning rate or λ that is negative or not finite, or a λ without samples; GraphError
   /// where no parameter has a gradient; ShapeError or DtypeError where remainders are of other parameters. Nothing is changed then.
-  void step(const std::vector<NamedParameter>& parameters, std::int64_t samples = 0, At at = At::here());
-  template <Described M> void step(M& model, std::int64_t samples = 0, At at = At::here()) { step(parameters(model), samples, at); }
+  void step(const ParameterList& parameters, std::int64_t samples = 0, At at = At::here());
+  void step(const std::vector<NamedParameter>& parameters, std::int64_t samples = 0, At at = At::here()) {
+    step(ParameterList(parameters), samples, at);
+  }
+  template <Described M> void step(M& model, std::int64_t samples = 0, At at = At::here()) { step(ParameterList(model), samples, at); }
 };
 BOOST_DESCRIBE_STRUCT(GradientDescent, (), (learning_rate, l2, compensated, remainders))
 

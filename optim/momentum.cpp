@@ -4,7 +4,7 @@
 
 namespace dz {
 
-void Momentum::step(const std::vector<NamedParameter>& parameters, At at) {
+void Momentum::step(const ParameterList& parameters, At at) {
   constexpr const char* name = "Momentum";
   detail::require_setting(learning_rate, "learning_rate", name, at);
   detail::require_setting(momentum, "momentum", name, at);
@@ -14,7 +14,7 @@ void Momentum::step(const std::vector<NamedParameter>& parameters, At at) {
   const auto steps = detail::stepping(parameters, name, at);
   detail::fit_gathered(velocities, parameters, steps, name, at);
 
-  std::vector<kernels::Update<1, 4>> updates;
+  memory::Vector<kernels::Update<1, 4>> updates;
   updates.reserve(steps.size());
   // W moves by α·(ahead·v + part·dW): the velocity alone, or the look ahead.
   const double ahead = nesterov ? momentum : 1, part = nesterov ? 1 - dampening : 0;

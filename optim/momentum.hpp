@@ -24,8 +24,9 @@ struct Momentum {
   /// One step along the gradients that backward() left, which are then forgotten; parameters without one stay as they are, and so do their
   /// velocities. Throws ValueError for a setting that is negative or not finite, a momentum of 1 or more, a dampening above 1, or
   /// velocities of another model; GraphError where no parameter has a gradient. Nothing is changed then.
-  void step(const std::vector<NamedParameter>& parameters, At at = At::here());
-  template <Described M> void step(M& model, At at = At::here()) { step(parameters(model), at); }
+  void step(const ParameterList& parameters, At at = At::here());
+  void step(const std::vector<NamedParameter>& parameters, At at = At::here()) { step(ParameterList(parameters), at); }
+  template <Described M> void step(M& model, At at = At::here()) { step(ParameterList(model), at); }
 };
 BOOST_DESCRIBE_STRUCT(Momentum, (), (learning_rate, momentum, dampening, nesterov, velocities))
 

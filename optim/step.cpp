@@ -4,17 +4,17 @@
 
 namespace dz::detail {
 
-std::vector<Stepping> stepping(const std::vector<NamedParameter>& parameters, const char* optimiser, At at) {
-  std::vector<Stepping> found;
+memory::Vector<Stepping> stepping(const ParameterList& parameters, const char* optimiser, At at) {
+  memory::Vector<Stepping> found;
   found.reserve(parameters.size());
   for (std::size_t i = 0; i < parameters.size(); ++i)
-    if (const Parameter& p = *parameters[i].parameter; p && p.requires_grad())
+    if (const Parameter& p = parameters[i]; p && p.requires_grad())
       if (const Tensor g = p.grad()) found.push_back({&p, i, g.value().contiguous()});
   if (found.empty()) throw GraphError("no parameter has a gradient: call backward() first", optimiser, at);
   return found;
 }
 
-void fit_gathered(Gathered& gathered, const std::vector<NamedParameter>& parameters, const std::vector<Stepping>& steps,
+void fit_gathered(Gathered& gathered, const ParameterList& parameters, const memory::Vector<Stepping>& steps,
                   const char* optimiser, At at) {
   if (!gathered.empty() && gathered.size() != parameters.size())
     throw ValueError(fmt::format("what was gathered of {} parameters, for a model of {}", gathered.size(), parameters.size()), optimiser,
@@ -24,7 +24,7 @@ void fit_gathered(Gathered& gathered, const std::vector<NamedParameter>& paramet
     const Parameter &kept = gathered[s.index], &p = *s.parameter;
     if (kept.shape() != p.shape() || kept.dtype() != p.dtype())
       throw ValueError(fmt::format("what was gathered of {} {}, for '{}', which is {} {}", name(kept.dtype()), to_string(kept.shape()),
-                                   parameters[s.index].name, name(p.dtype()), to_string(p.shape())),
+                                   parameters.name(s.index), name(p.dtype()), to_string(p.shape())),
                        optimiser, at);
   }
   gathered.resize(parameters.size());

@@ -19,11 +19,11 @@ struct Stepping {
 };
 
 /// The parameters that have a gradient. Throws GraphError where none has.
-std::vector<Stepping> stepping(const std::vector<NamedParameter>& parameters, const char* optimiser, At at);
+memory::Vector<Stepping> stepping(const ParameterList& parameters, const char* optimiser, At at);
 
 /// Buffers of zeros for parameters that step for the first time. Throws ValueError where the buffers are of another model; nothing is
 /// changed then.
-void fit_gathered(Gathered& gathered, const std::vector<NamedParameter>& parameters, const std::vector<Stepping>& steps,
+void fit_gathered(Gathered& gathered, const ParameterList& parameters, const memory::Vector<Stepping>& steps,
                   const char* optimiser, At at);
 
 /// Throws ValueError unless the value is finite and at least 0.
@@ -31,7 +31,7 @@ void require_setting(double value, const char* what, const char* optimiser, At a
 
 /// Runs f over the updates, one for each of `steps` and in their order; the gradients are forgotten.
 template <class F, std::size_t states, std::size_t numbers>
-void run_step(const F& f, std::vector<kernels::Update<states, numbers>> updates, const std::vector<Stepping>& steps, At at) {
+void run_step(const F& f, memory::Vector<kernels::Update<states, numbers>> updates, const memory::Vector<Stepping>& steps, At at) {
   for (auto& u : updates) u.parameter = u.parameter.contiguous();
   kernels::update(f, updates);
   for (std::size_t i = 0; i < steps.size(); ++i) {
