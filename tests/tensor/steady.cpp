@@ -1,0 +1,92 @@
+// A training loop that has found its memory: it calls the system's allocator no more, and meets no page for the first time.
+
+#include <sys/resource.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+
+#include <dz/dz.hpp>
+#include <dz/tensor/memory.hpp>
+
+#include "tests/support/support.hpp"
+
+using namespace dz;
+
+#if DZ_POOL && defined(__GLIBC__)
+namespace {
+std::atomic<std::int64_t> calls{0};
+}
+
+// In front of the C library's own, for this whole program.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t size) {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  return __libc_calloc(count, size);
+}
+void* realloc(void* p, std::size_t size) {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  return __libc_realloc(p, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t size) {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  *p = __libc_memalign(alignment, size);
+  return *p ? 0 : ENOMEM;
+}
+}
+#endif
+
+namespace {
+
+struct Network {
+  Linear first{2, 16}, second{16, 16}, output{16, 1};
+  Tensor operator()(In x) const { return output(relu(second(relu(first(x))))); }
+};
+BOOST_DESCRIBE_STRUCT(Network, (), (first, second, output))
+
+[[maybe_unused]] std::int64_t page_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_minflt;
+}
+
+}  // namespace
+
+TEST_CASE("from its fourth step on a training loop asks the system for nothing", "[tensor]") {
+#if DZ_POOL && defined(__GLIBC__)
+  for (const std::int64_t m : {1, 32}) {
+    CAPTURE(m);
+    Network model;
+    GradientDescent descent;
+    Adam adam;
+    const Tensor x = normal({m, 2}), y = bernoulli({m, 1}, 0.5);
+    const auto step = [&] {
+      backward(binary_cross_entropy_with_logits(model(x), y));
+      descent.step(model);
+      backward(binary_cross_entropy_with_logits(model(x), y));
+      adam.step(model);
+    };
+    for (int i = 0; i < 3; ++i) step();
+    const std::int64_t calls_before = calls, faults_before = page_faults();
+    for (int i = 0; i < 50; ++i) step();
+    const std::int64_t calls_after = calls, faults_after = page_faults();
+    CHECK(calls_after == calls_before);
+    CHECK(faults_after == faults_before);
+  }
+#else
+  DZ_SKIP("the pool is off");
+#endif
+}
