@@ -9,6 +9,7 @@
 #include <dz/graph/record.hpp>
 #include <dz/graph/reverse.hpp>
 #include <dz/ops/creation.hpp>
+#include <dz/ops/joining.hpp>
 #include <dz/ops/shape.hpp>
 #include <dz/tensor/kernels/copy.hpp>
 
@@ -17,19 +18,16 @@ namespace {
 
 thread_local int depth = 0;  // of functions under evaluation
 
-constexpr const char* argument_name = "argument";
+constexpr const char* leaf_name = "argument";
 
 /// A leaf of an evaluation's own.
 Tensor own_leaf(const Tensor& x) {
   const Array value = x.value().is_number() ? x.value().cast(float32) : x.value();  // a number as variable() takes it
-  return Tensor(value, NodeRef::adopt(make_node<Leaf>(value, argument_name)));
+  return Tensor(value, NodeRef::adopt(make_node<Leaf>(value, leaf_name)));
 }
 
 /// The same tensor at another place of the graph, so that what f has captured is told from what it is given.
-Tensor argument(In x) {
-  return record(
-      argument_name, [](const Array& v) { return v; }, wrt(x, [](const Tensor& dy) { return dy; }));
-}
+Tensor argument(In x) { return reshape(x, x.shape()); }
 
 /// Whether y was computed from anything that was recorded before `start`, but these; or on another thread, which counts otherwise:
 /// then from a leaf that no evaluation has made.
@@ -45,7 +43,7 @@ bool reaches_beyond(const Tensor& y, const std::vector<In>& own, std::uint64_t s
   while (!open.empty()) {
     const Node* n = open.back();
     open.pop_back();
-    if (n->number() <= start || (n->is_leaf() && n->name() != argument_name)) return true;
+    if (n->number() <= start || (n->is_leaf() && n->name() != leaf_name)) return true;
     for (const NodeRef& e : n->edges())
       if (e) visit(e.node());
   }
@@ -71,41 +69,9 @@ Tensor unit_like(const Tensor& x, std::int64_t element) {
   return Tensor(std::move(unit));
 }
 
-Tensor row(In x, std::int64_t i, const Shape& shape);
-
-/// A matrix of these many rows that holds x as one of them, zeros elsewhere; the derivative of row.
-Tensor only_row(In x, std::int64_t i, std::int64_t rows) {
-  auto place = [i, rows](const Array& v) {
-    const Array out = Array::full({rows, v.size()}, 0, v.dtype());
-    kernels::copy(out.slice(0, i, i + 1), v.reshape({1, v.size()}));
-    return out;
-  };
-  return record("only_row", place, wrt(x, [i, shape = x.shape()](const Tensor& dy) { return row(dy, i, shape); }));
-}
-/// One row of a matrix, in another shape.
-Tensor row(In x, std::int64_t i, const Shape& shape) {
-  return record(
-      "row", [i, shape](const Array& v) { return v.slice(0, i, i + 1).reshape(shape); },
-      wrt(x, [i, rows = x.size(0)](const Tensor& dy) { return only_row(dy, i, rows); }));
-}
-
 /// Tensors of one shape as the rows of a matrix.
 Tensor stacked(const std::vector<Tensor>& rows) {
-  auto stack = [](std::span<const Array> in) -> std::vector<Array> {
-    Array out = Array::make({in.size(), in[0].size()}, in[0].dtype());
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      const auto at = static_cast<std::int64_t>(i);
-      kernels::copy(out.slice(0, at, at + 1), in[i].reshape({1, in[i].size()}));
-    }
-    return {out};
-  };
-  auto rows_of = [shape = rows[0].shape()](std::span<const Tensor> dy, std::span<const Tensor>, Wanted wanted) {
-    std::vector<Tensor> dx(wanted.size());
-    for (std::size_t i = 0; i < dx.size(); ++i)
-      if (wanted[i]) dx[i] = row(dy[0], static_cast<std::int64_t>(i), shape);
-    return dx;
-  };
-  return record_many("stack", stack, wrt_all({rows.begin(), rows.end()}, rows_of))[0];
+  return reshape(stack(rows), {static_cast<std::int64_t>(rows.size()), rows[0].value().size()});
 }
 
 Shape joined(Shape first, const Shape& second) {

@@ -46,7 +46,7 @@ bool same(const std::vector<double>& a, const std::vector<double>& b) {
   return std::ranges::equal(a, b, [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
 }
 
-/// Up to so many roundings of the largest element: BLAS adds up in another order where a matrix lies otherwise.
+/// Up to so many roundings of the largest element: a product adds up in another order where a matrix lies otherwise.
 bool close(const std::vector<double>& a, const std::vector<double>& b, double roundings, Dtype dtype) {
   double largest = 0;
   for (const double v : b) largest = std::max(largest, std::isfinite(v) ? std::abs(v) : 0);
@@ -137,7 +137,7 @@ void ask_gradient(const Operation& o, Findings& f) {
 
 void ask_layouts(const Operation& o, Findings& f) {
   for (const Dtype dtype : {float32, float64}) {
-    ask_layouts_of(o, dtype, 0, f);
+    ask_layouts_of(o, dtype, o.product ? 32 : 0, f);
     for (const Operation& bigger : grown(o, 17)) try {
         ask_layouts_of(bigger, dtype, 32, f);
       } catch (const Error&) {  // not of this size

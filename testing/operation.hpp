@@ -76,7 +76,8 @@ struct Operation {
   Operation of(const Shapes& shapes) const;
 };
 
-/// An operation from any callable on as many tensors as there are inputs. Errors are to name the place of this call.
+/// An operation from any callable on as many tensors as there are inputs. Errors are to name a place: of this call, or the callable's
+/// own line that met what does not fit.
 template <class F, class... I> Operation operation(std::string name, At at, F f, const I&... inputs) {
   Operation o;
   o.name = std::move(name);
@@ -84,7 +85,6 @@ template <class F, class... I> Operation operation(std::string name, At at, F f,
     return [&]<std::size_t... k>(std::index_sequence<k...>) { return Tensor(f(In(x[k], at)...)); }(std::index_sequence_for<I...>{});
   };
   o.inputs = {inputs...};
-  o.place = to_string(at);
   o.passes_nan = false;  // a user's may well look away
   return o;
 }

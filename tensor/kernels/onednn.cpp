@@ -1,6 +1,9 @@
 // Everything that speaks to oneDNN. Primitives are made once and kept, by shape and layout.
 
 #include <dnnl.hpp>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -22,6 +25,30 @@ dnnl::engine& cpu() {
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }
+
+/// While one lives, OpenMP gives this thread as many threads as it is asked for. Threads of oneDNN wait for each other without looking how
+/// many there are: where OMP_THREAD_LIMIT or OMP_DYNAMIC let fewer come, they would wait for ever.
+class AsManyThreadsAsAsked {
+#ifdef _OPENMP
+ public:
+  AsManyThreadsAsAsked() : most_(omp_get_max_threads()), dynamic_(omp_get_dynamic()) {
+    if (dynamic_) omp_set_dynamic(0);
+    if (most_ > omp_get_thread_limit()) omp_set_num_threads(omp_get_thread_limit());
+  }
+  ~AsManyThreadsAsAsked() {
+    if (dynamic_) omp_set_dynamic(dynamic_);
+    if (most_ > omp_get_thread_limit()) omp_set_num_threads(most_);
+  }
+  AsManyThreadsAsAsked(const AsManyThreadsAsAsked&) = delete;
+  AsManyThreadsAsAsked& operator=(const AsManyThreadsAsAsked&) = delete;
+
+ private:
+  int most_, dynamic_;
+#else
+ public:
+  AsManyThreadsAsAsked() {}
+#endif
+};
 
 constexpr std::size_t most_kept = 4096;  // primitives of a kind: shapes without end must not grow a cache without end
 
@@ -208,9 +235,13 @@ struct ConvolutionCache {
 
 }  // namespace
 
-bool onednn_convolves(const Convolution& c, ConvolutionMap map, bool bias) { return ConvolutionCache::own().find(c, map, bias).fast; }
+bool onednn_convolves(const Convolution& c, ConvolutionMap map, bool bias) {
+  const AsManyThreadsAsAsked threads;
+  return ConvolutionCache::own().find(c, map, bias).fast;
+}
 
 void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* w, float* bias, float* y) {
+  const AsManyThreadsAsAsked threads;
   ConvolutionCache& cache = ConvolutionCache::own();
   try {
     Convolving& v = cache.find(c, map, bias != nullptr);
@@ -230,6 +261,7 @@ void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* 
 }
 
 bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias) {
+  const AsManyThreadsAsAsked threads;
   static thread_local ProductCache cache;
   const bool packs = worth_packing(a);
   const ProductKey key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride,
@@ -256,6 +288,7 @@ bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const
 
 void onednn_gemm(float* out, std::int64_t out_step, std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<float> b,
                  float factor, float keep) {
+  const AsManyThreadsAsAsked threads;
   const auto flag = [](const Operand<float>& o) { return o.transposed ? 'T' : 'N'; };
   const auto step = [](std::int64_t i) { return std::max<std::int64_t>(i, 1); };
   if (dnnl::sgemm(flag(a), flag(b), m, n, k, factor, a.data, step(a.step), b.data, step(b.step), keep, out, step(out_step)) ==

@@ -60,6 +60,7 @@ void add_linear_algebra(std::vector<Operation>& rows) {
   rows.back().passes_nan = false;  // not from above the diagonal
   rows.push_back(of_square("inverse", inverse, false));
   rows.push_back(of_square("logdet", logdet, true));
+  rows.push_back(of_square("slogdet", [](In a) { return slogdet(a).logarithm; }, true));
   rows.push_back(of_system("solve", [](In a, In b) { return solve(a, b); }));
   rows.push_back(of_system("triangular_solve", [](In a, In b) { return triangular_solve(a, b); }));
   rows.push_back(of_system("triangular_solve of another triangle",

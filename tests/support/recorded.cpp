@@ -71,6 +71,7 @@ std::vector<std::string> recorded_without_row() {
     const std::lock_guard lock(names_mutex);
     names.clear();
   }
+  if (recorded.empty()) return {};
   for (const Operation& o : operations()) reverse_twice(o);
   const auto of_rows = noted();
   const std::filesystem::path source(DZ_SOURCE_DIR);
