@@ -142,9 +142,13 @@ void compare(Findings& f, const std::string& what, const std::vector<double>& is
   f.fail(what + text);
 }
 
-std::int64_t elements(const Operation& o) {
-  std::int64_t most = 0;
-  for (const Input& i : o.inputs) most = std::max(most, i.shape.volume());
+double elements(const Operation& o) {  // a number that does not overflow: sizes are tried that no machine holds
+  double most = 0;
+  for (const Input& i : o.inputs) {
+    double volume = 1;
+    for (int axis = 0; axis < i.shape.rank(); ++axis) volume *= static_cast<double>(i.shape[axis]);
+    most = std::max(most, volume);
+  }
   return most;
 }
 
@@ -176,12 +180,12 @@ void ask_at(const Operation& o, const std::vector<Way>& ways, Findings& f) {
 }
 
 /// Multiply-adds of the matrix product that an operation of these shapes may be: every size that occurs, once.
-std::int64_t multiply_adds(const Operation& o) {
+double multiply_adds(const Operation& o) {
   std::set<std::int64_t> sizes;
   for (const Input& i : o.inputs)
     for (int axis = 0; axis < i.shape.rank(); ++axis) sizes.insert(std::max<std::int64_t>(1, i.shape[axis]));
-  std::int64_t product = 1;
-  for (const std::int64_t s : sizes) product *= s;
+  double product = 1;
+  for (const std::int64_t s : sizes) product *= static_cast<double>(s);
   return product;
 }
 
@@ -190,7 +194,7 @@ template <class Count> void around(std::set<std::int64_t>& sizes, std::int64_t t
   std::int64_t low = 0, high = std::int64_t{1} << 21;
   while (high - low > 1) {
     const std::int64_t middle = low + (high - low) / 2;
-    (count(middle) < threshold ? low : high) = middle;
+    (static_cast<double>(count(middle)) < static_cast<double>(threshold) ? low : high) = middle;
   }
   for (const std::int64_t n : {low, low + 2})
     if (n > 0) sizes.insert(n);
@@ -221,7 +225,8 @@ void ask_precision(const Operation& o, Findings& f) {
 
 void ask_thresholds(const Operation& o, Findings& f) {
   if (o.random) return;
-  const std::int64_t most = o.product ? 600'000 : 70'000, most_of_a_side = 130;  // elements; of a square matrix, whose work grows with the cube
+  const double most = o.product ? 600'000 : 70'000;  // elements
+  constexpr std::int64_t most_of_a_side = 130;         // of a square matrix, whose work grows with the cube
   for (std::size_t way = 0; way < grown(o, 2).size(); ++way) {
     const auto at = [&](std::int64_t n) { return std::move(grown(o, n)[way]); };
     const auto small = gives(at(16)), twice = gives(at(32));  // how fast the result grows
@@ -235,8 +240,8 @@ void ask_thresholds(const Operation& o, Findings& f) {
     }
     for (const std::int64_t n : sizes) {
       const Operation other = at(n);
-      const bool square = elements(other) / n >= n;
-      if (n < o.smallest || elements(other) > most || result(n) > static_cast<double>(most) || (square && n > most_of_a_side) || !takes(other)) continue;
+      const bool square = elements(other) >= static_cast<double>(n) * static_cast<double>(n);
+      if (n < o.smallest || elements(other) > most || result(n) > most || (square && n > most_of_a_side) || !takes(other)) continue;
       ask_at(other, ways(), f);
     }
   }
