@@ -5,6 +5,7 @@
 #include <dz/graph/mode.hpp>
 #include <dz/graph/record.hpp>
 #include <dz/graph/reverse.hpp>
+#include <dz/models/convolution.hpp>
 #include <dz/models/initialise.hpp>
 #include <dz/models/linear.hpp>
 #include <dz/models/mlp.hpp>

@@ -28,6 +28,11 @@ Tensor BatchNorm::operator()(In x) const {
   return batch.y;
 }
 
+LayerNorm::LayerNorm(std::int64_t features, Dtype dtype)
+    : scale(ones({features}, dtype), Role::bias), shift(zeros({features}, dtype), Role::bias) {}
+
+Tensor LayerNorm::operator()(In x) const { return layer_norm(std::move(x), scale, shift, epsilon); }
+
 RmsNorm::RmsNorm(std::int64_t features, Dtype dtype) : scale(ones({features}, dtype), Role::bias) {}
 
 Tensor RmsNorm::operator()(In x) const { return rms_norm(std::move(x), scale, epsilon); }

@@ -20,6 +20,18 @@ struct BatchNorm {
 };
 BOOST_DESCRIBE_STRUCT(BatchNorm, (), (scale, shift, mean, variance, momentum, epsilon))
 
+/// Layer normalisation: each sample's features (…, features) by their own mean and variance (Ba, Kiros and Hinton, 2016).
+struct LayerNorm {
+  Parameter scale, shift;  ///< (features), 1 and 0 at first
+  double epsilon = 1e-5;
+
+  LayerNorm() = default;
+  explicit LayerNorm(std::int64_t features, Dtype dtype = float32);
+  /// Throws ShapeError for other features.
+  Tensor operator()(In x) const;
+};
+BOOST_DESCRIBE_STRUCT(LayerNorm, (), (scale, shift, epsilon))
+
 /// scale·x/√(mean of x² + ε) over the features (…, features) (Zhang and Sennrich, NeurIPS 2019).
 struct RmsNorm {
   Parameter scale;  ///< (features), 1 at first

@@ -119,3 +119,42 @@ TEST_CASE("batch and RMS normalisation in a network have right gradients, and no
   const RmsNorm norm(2);
   CHECK(norm(tensor({3, 4}, {1, 2})).to_vector()[0] == Approx(3 / std::sqrt(12.5 + 1e-5)));
 }
+
+TEST_CASE("layer normalisation is a layer with its parameters", "[models]") {
+  seed(8);
+  LayerNorm norm(4, float64);
+  const Tensor x = 3 + 2 * normal({5, 4}, 0, 1, float64);
+  const Tensor y = norm(x);
+  CHECK(max(abs(mean(y, 1))).item() < 1e-12);
+  CHECK(max(abs(mean(square(y), 1) - 1)).item() < 1e-3);  // ε
+  norm.scale.assign(tensor({1, 2, 3, 4}, {4}, float64));
+  norm.shift.assign(tensor({0, -1, 1, 2}, {4}, float64));
+  CHECK(norm(x).to_vector() == layer_norm(x, norm.scale, norm.shift).to_vector());
+  CHECK(max(abs(norm(x) - (y * reshape(norm.scale.detach(), {1, 4}) + reshape(norm.shift.detach(), {1, 4})))).item() < 1e-12);
+  for (const auto& [name, p] : parameters(norm)) CHECK(p->role() == Role::bias);
+  CHECK_THROWS_AS(norm(ones({2, 3}, float64)), ShapeError);
+}
+
+TEST_CASE("a convolution is a layer with its parameters", "[models]") {
+  seed(9);
+  Conv2d layer(4, 6, {3, 2}, {.stride = 2, .padding = {1, 0}, .groups = 2}, initialise::he, float64);
+  CHECK(layer.weight.shape() == Shape{6, 2, 3, 2});
+  CHECK(layer.bias.to_vector() == std::vector<double>(6, 0.0));
+  const std::vector<NamedParameter> all = parameters(layer);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].name == "weight");
+  CHECK(all[1].parameter->role() == Role::bias);
+  layer.bias.assign(tensor({1, 2, 3, 4, 5, 6}, {6}, float64));
+  const Tensor x = normal({2, 5, 6, 4}, 0, 1, float64);
+  CHECK(layer(x).shape() == Shape{2, 3, 3, 6});
+  const Tensor plain = conv2d(x, layer.weight, {.stride = 2, .padding = {1, 0}, .groups = 2});
+  CHECK(max(abs(layer(x) - (plain + reshape(layer.bias, {1, 1, 1, 6})))).item() < 1e-12);
+  const Conv2d wide(64, 64, 3);  // he: 2/n_in, n_in = 64·9
+  CHECK(stddev(wide.weight).item() == Approx(std::sqrt(2.0 / 576)).epsilon(0.05));
+  const auto check = gradcheck([&](Conv2d& m) { return sum(square(m(x))); }, layer);
+  INFO(to_string(check));
+  CHECK(check.passed());
+  CHECK_THROWS_AS(Conv2d(3, 4, 3, {.groups = 2}), ShapeError);
+  CHECK_THROWS_AS(Conv2d(0, 4, 3), ShapeError);
+  CHECK_THROWS_AS(Conv2d(3, 4, {0, 3}), ShapeError);
+}

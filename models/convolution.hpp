@@ -1,0 +1,26 @@
+#pragma once
+
+#include <dz/models/initialise.hpp>
+#include <dz/models/parameters.hpp>
+#include <dz/ops/convolution.hpp>
+
+namespace dz {
+
+BOOST_DESCRIBE_STRUCT(Pair, (), (rows, columns))
+BOOST_DESCRIBE_STRUCT(Conv2dOptions, (), (stride, padding, dilation, groups))
+
+/// A convolution of images: (m, height, width, inputs) to (m, height′, width′, outputs), as conv2d. The kernel is
+/// (outputs, inputs/groups, rows, columns), the bias (outputs), 0 at first.
+struct Conv2d {
+  Parameter weight, bias;
+  Conv2dOptions options{};
+
+  Conv2d() = default;
+  /// Throws ShapeError for a size below 1, or groups that do not divide inputs and outputs.
+  Conv2d(std::int64_t inputs, std::int64_t outputs, Pair window, const Conv2dOptions& options = {},
+         Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
+  Tensor operator()(In x) const { return conv2d(std::move(x), weight, bias, options); }
+};
+BOOST_DESCRIBE_STRUCT(Conv2d, (), (weight, bias, options))
+
+}  // namespace dz
