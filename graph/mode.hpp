@@ -14,6 +14,7 @@ namespace detail {
 /// All of a thread's state for the graph in one place: one thread-local address to compute.
 struct ThreadState {
   bool recording = true, training = false, checking = false, watching = false;
+  bool deriving = false;  // a derivative runs
   bool draining = false;
   At call;                    // the outermost dz call, where one is open
   std::uint64_t created = 0;  // number of the thread's newest node

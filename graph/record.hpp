@@ -176,7 +176,7 @@ template <class F> auto run_forward(const char* name, At at, F&& forward) {
   try {
     auto value = forward();
     if constexpr (std::is_same_v<decltype(value), Array> || std::is_same_v<decltype(value), std::vector<Array>>)
-      if (thread_state.watching) [[unlikely]] require_finite(value, "its result");
+      if (thread_state.watching && !thread_state.deriving) [[unlikely]] require_finite(value, "its result");
     return value;
   } catch (Error& e) {
     e.locate(name, at);

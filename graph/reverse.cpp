@@ -46,14 +46,17 @@ class Derivatives {
   Derivatives() = default;
   ~Derivatives() {
     detail::thread_state.call = call_;
+    detail::thread_state.deriving = deriving_;
     detail::read_limit = limit_;
   }
   Derivatives(const Derivatives&) = delete;
   Derivatives& operator=(const Derivatives&) = delete;
 
-  /// Runs a node's derivatives: on behalf of the user's line, and not on what was written in place since the node was recorded.
+  /// Runs a node's derivatives: on behalf of the user's line, and not on what was written in place since the node was recorded. An
+  /// anomaly is that of the node's gradient, not of a step on the way to it.
   void run(Node& n, Pull& pull) const {
     detail::thread_state.call = n.at();
+    detail::thread_state.deriving = true;
     detail::read_limit = {n.recorded(), detail::write_clock()};
     try {
       n.pull(pull);
@@ -65,6 +68,7 @@ class Derivatives {
 
  private:
   At call_ = detail::thread_state.call;
+  bool deriving_ = detail::thread_state.deriving;
   detail::ReadLimit limit_ = detail::read_limit;
 };
 

@@ -50,7 +50,11 @@ Tensor gelu(In z) {
 }
 
 Tensor gelu_tanh(In z) {
-  return elementwise("gelu_tanh", [](auto z) { return 0.5 * z * (1 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z))); }, z);
+  auto f = [](auto z) {
+    const auto c = clamp(z, -10, 10);  // beyond, tanh is ±1 to the last bit, and z³ would overflow: the slope would be 0·∞
+    return 0.5 * z * (1 + tanh(0.7978845608028654 * (c + 0.044715 * c * c * c)));
+  };
+  return elementwise("gelu_tanh", f, z);
 }
 
 Tensor silu(In z) {
@@ -66,7 +70,10 @@ Tensor softplus(In z) {
 }
 
 Tensor softsign(In z) {
-  return elementwise("softsign", [](auto z) { return z / (1 + abs(z)); }, z);
+  return record("softsign", [](const Array& v) { return kernels::map([](auto z) { return z / (1 + abs(z)); }, v); },
+                wrt(z, [z](const Tensor& da) {  // the quotient's rule would subtract two that are nearly equal
+                  return elementwise("softsign_gradient", [](auto da, auto z) { const auto s = 1 / (1 + abs(z)); return da * s * s; }, da, z);
+                }));
 }
 
 Tensor mish(In z) {

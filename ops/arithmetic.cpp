@@ -32,9 +32,9 @@ Tensor neg(In x) {
   return record("neg", kernels::neg, wrt(x, [](const Tensor& dy) { return -dy; }));
 }
 
-Tensor pow(In x, In p) {
+Tensor pow(In x, In p) {  // the side that is not chosen at p = 0 has to be finite at x = 0, or a higher order meets 0·∞ there
   return record("pow", kernels::pow,
-                wrt(x, [x, p](const Tensor& dy) { return dy * where(equal(p, 0), 0, p * pow(x, p - 1)); }),
+                wrt(x, [x, p](const Tensor& dy) { return dy * where(equal(p, 0), 0, p * pow(x, where(equal(p, 0), 1, p - 1))); }),
                 wrt(p, [x](const Tensor& dy, const Tensor& y) { return dy * where(equal(x, 0), 0, y * log(where(equal(x, 0), 1, x))); }));
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include <dz/ops/elementwise.hpp>
@@ -14,6 +15,11 @@ namespace {
 /// A function of one number as a forward.
 template <class F> auto pointwise(F f) {
   return [f](const Array& v) { return kernels::map([f](auto x) { return each(f, x); }, v); };
+}
+
+/// 1/√(1 − x²), which does not cancel near 1; by duals, since the product rule over the two factors would meet ∞·0 at 1.
+Tensor arc_slope(In x) {
+  return elementwise("arc_slope", [](auto x) { return 1 / sqrt((1 - x) * (1 + x)); }, x);
 }
 
 }  // namespace
@@ -32,6 +38,12 @@ Tensor log2(In x) {
   return record("log2", pointwise([](auto v) { return std::log2(v); }),
                 wrt(x, [x](const Tensor& dy) { return dy / (x * std::numbers::ln2); }));
 }
+Tensor xlogy(In x, In y) {
+  return elementwise("xlogy", [](auto x, auto y) {
+    const auto known = where(less(y, 0), 1, where(equal(y, 0), 1, y));  // a NaN stays one
+    return x * log(where(equal(x, 0), known, y));
+  }, x, y);
+}
 
 Tensor sin(In x) {
   return elementwise("sin", [](auto x) { return sin(x); }, x);
@@ -45,11 +57,11 @@ Tensor tan(In x) {
 }
 Tensor asin(In x) {
   return record("asin", pointwise([](auto v) { return std::asin(v); }),
-                wrt(x, [x](const Tensor& dy) { return dy * rsqrt(1 - square(x)); }));
+                wrt(x, [x](const Tensor& dy) { return dy * arc_slope(x); }));
 }
 Tensor acos(In x) {
   return record("acos", pointwise([](auto v) { return std::acos(v); }),
-                wrt(x, [x](const Tensor& dy) { return -dy * rsqrt(1 - square(x)); }));
+                wrt(x, [x](const Tensor& dy) { return -dy * arc_slope(x); }));
 }
 Tensor atan(In x) {
   return record("atan", pointwise([](auto v) { return std::atan(v); }),
@@ -59,9 +71,16 @@ Tensor atan2(In y, In x) {
   auto forward = [](const Array& y, const Array& x) {
     return kernels::map([](auto y, auto x) { return each([](auto b, auto a) { return std::atan2(b, a); }, y, x); }, y, x);
   };
+  // x/(x² + y²), of both as shares of the larger one, so that no square leaves the range
+  auto slope = [](const Tensor& x, const Tensor& y) {
+    const Tensor larger = maximum(abs(x.detach()), abs(y.detach()));
+    const Tensor unit = where(equal(larger, std::numeric_limits<double>::infinity()), 1, larger);
+    const Tensor u = x / unit, v = y / unit;
+    return u / (square(u) + square(v)) / unit;
+  };
   return record("atan2", forward,
-                wrt(y, [y, x](const Tensor& da) { return da * x / (square(x) + square(y)); }),
-                wrt(x, [y, x](const Tensor& da) { return -da * y / (square(x) + square(y)); }));
+                wrt(y, [=](const Tensor& da) { return da * slope(x, y); }),
+                wrt(x, [=](const Tensor& da) { return -da * slope(y, x); }));
 }
 Tensor sinh(In x) {
   return record("sinh", pointwise([](auto v) { return std::sinh(v); }), wrt(x, [x](const Tensor& dy) { return dy * cosh(x); }));

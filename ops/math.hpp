@@ -13,6 +13,8 @@ Tensor exp2(In x);
 Tensor log1p(In x);
 /// The logarithm to base 2.
 Tensor log2(In x);
+/// x·ln y; 0 where x is 0 and y is not above it, and its derivatives are 0 there. Operands broadcast: xlogy(p, p) is an entropy's term.
+Tensor xlogy(In x, In y);
 
 Tensor sin(In x);
 Tensor cos(In x);

@@ -41,6 +41,7 @@ void add_functions(std::vector<Operation>& rows) {
   rows.push_back(one("expm1", expm1, real({3, 4}), {{inf, -1}}));
   rows.push_back(one("exp2", exp2, real({3, 4}), {{inf, 0}}));
   rows.push_back(one("log2", log2, real({3, 4}, 0.3, 2), {{inf, nan}}));
+  rows.push_back(two("xlogy", xlogy, real({3, 4}), real({1, 4}, 0.3, 2)));
   rows.push_back(one("tan", tan, real({3, 4}, -1, 1), {{nan, nan}}));
   rows.push_back(one("asin", asin, real({3, 4}, -0.8, 0.8), {{nan, nan}}));
   rows.push_back(one("acos", acos, real({3, 4}, -0.8, 0.8), {{nan, nan}}));
