@@ -38,11 +38,22 @@ class OutputKind {
   } sizes_;
 };
 
+/// The cotangents that a reverse pass has added up so far.
+class Sums {
+ public:
+  /// Takes an operand's out, to be given back as its dx; empty where nothing has arrived for it yet.
+  virtual Tensor take(const NodeRef& operand) = 0;
+
+ protected:
+  ~Sums() = default;
+};
+
 /// One node's part of a reverse pass: the cotangents of its outputs, the gradients to fill in, and which of them are wanted.
 struct Pull {
   std::span<const Tensor> dy;
   std::span<Tensor> dx;
   std::span<const std::uint8_t> wanted;
+  Sums* sums = nullptr;
 };
 
 /// In check mode: the forward again, on inputs of one's choice.

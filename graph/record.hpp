@@ -28,6 +28,16 @@ template <class D> struct Wrt {
 /// The derivative by one input.
 template <class D> Wrt<D> wrt(const In& input, D derivative) { return {input, std::move(derivative)}; }
 
+template <class W, class A> struct Region {
+  W whole;
+  A add;
+  Tensor operator()(const Tensor& dy) { return whole(dy); }
+};
+/// In the place of a derivative by an input of which the operation reads a region: `whole(dy)` gives the input's cotangent, zeros but in the
+/// region, written with operations; `add(dx, dy)` adds the same to an array of the input's shape, in place (both are Arrays, dx in row order).
+/// So n slices of one tensor cost as much as their elements, and not n times the tensor's.
+template <class W, class A> Region<W, A> region(W whole, A add) { return {std::move(whole), std::move(add)}; }
+
 template <class D> struct WrtAll {
   std::vector<In> inputs;
   D derivative;
@@ -62,6 +72,17 @@ template <class D> Tensor derive(D& d, const Node& node, const Tensor& dy, const
   }
 }
 
+template <class W, class A> Tensor derive(Region<W, A>& d, const Node& node, const Tensor& dy, const Tensor& y, const NodeRef& operand, Sums* sums) {
+  const OutputKind& kind = operand.node()->output(operand.output());
+  if (is_recording() || dy.dtype() != kind.dtype()) return derive(d, node, dy, y);
+  Tensor dx = sums ? sums->take(operand) : Tensor();
+  if (!dx) dx = Tensor(Array::full(kind.shape(), 0, kind.dtype()));
+  else if (!dx.value().is_unique() || !dx.value().is_contiguous()) dx = Tensor(dx.value().clone());
+  d.add(dx.value(), dy.value());
+  return dx;
+}
+template <class D> Tensor derive(D& d, const Node& node, const Tensor& dy, const Tensor& y, const NodeRef&, Sums*) { return derive(d, node, dy, y); }
+
 /// A derivative, or room for one: those of inputs that need none are never made.
 template <class D> union Slot {
   Slot() {}
@@ -94,7 +115,7 @@ template <class... D> class Recorded final : public Node {
   void pull(Pull& pull) override {
     const Tensor y = !output_ ? Tensor() : is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_);
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((pull.wanted[I] ? void(pull.dx[I] = derive(std::get<I>(slots_).d, *this, pull.dy[0], y)) : void()), ...);
+      ((pull.wanted[I] ? void(pull.dx[I] = derive(std::get<I>(slots_).d, *this, pull.dy[0], y, edges_[I], pull.sums)) : void()), ...);
     }(std::index_sequence_for<D...>{});
   }
   void spend() noexcept override {

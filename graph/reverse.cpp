@@ -125,7 +125,7 @@ template <class T> class Pieces {
   std::size_t size_ = 0;
 };
 
-class Pass {
+class Pass final : private Sums {
  public:
   Pass(bool retain, bool record) : id_(next_pass()), retain_(retain), recording_(detail::thread_state.recording, record) {}
   ~Pass() { leave(); }
@@ -254,12 +254,14 @@ class Pass {
     asked_.resize(edges.size());
     for (std::size_t i = 0; i < edges.size(); ++i)
       asked_[i] = edges[i] && (aimed_.empty() || (aimed_[find(edges[i].node())] & wanted));
-    Pull p{dy, dx_.all(), asked_.all()};
+    Pull p{dy, dx_.all(), asked_.all(), this};
     derivatives.run(n, p);
     for (Tensor& d : dy) d = {};  // a gradient that is dy itself can then be added to in place
     for (std::size_t i = 0; i < edges.size(); ++i)
       if (asked_[i]) deliver(n, i, edges[i], std::move(dx_[i]));
   }
+
+  Tensor take(const NodeRef& operand) override { return std::move(cotangents_[find(operand.node()) + operand.output()]); }
 
   void deliver(const Node& n, std::size_t i, const NodeRef& to, Tensor g) {
     const OutputKind& kind = to.node()->output(to.output());

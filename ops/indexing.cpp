@@ -12,7 +12,8 @@ namespace dz {
 
 Tensor index_select(In x, In indices, int axis) {
   return record("index_select", [i = indices.value(), axis](const Array& v) { return kernels::index_select(v, i, axis); },
-                wrt(x, [i = indices.detach(), shape = x.shape(), axis](const Tensor& dy) { return index_scatter(dy, i, shape[shape.axis(axis)], axis); }));
+                wrt(x, region([i = indices.detach(), shape = x.shape(), axis](const Tensor& dy) { return index_scatter(dy, i, shape[shape.axis(axis)], axis); },
+                              [i = indices.value(), axis](const Array& dx, const Array& dy) { kernels::index_add(dx, dy, i, axis); })));
 }
 
 Tensor index_scatter(In x, In indices, std::int64_t n, int axis) {
@@ -33,7 +34,8 @@ Tensor embedding(In indices, In table) {
 
 Tensor gather(In x, In indices, int axis) {
   return record("gather", [i = indices.value(), axis](const Array& v) { return kernels::gather(v, i, axis); },
-                wrt(x, [i = indices.detach(), shape = x.shape(), axis](const Tensor& dy) { return scatter(dy, i, shape[shape.axis(axis)], axis); }));
+                wrt(x, region([i = indices.detach(), shape = x.shape(), axis](const Tensor& dy) { return scatter(dy, i, shape[shape.axis(axis)], axis); },
+                              [i = indices.value(), axis](const Array& dx, const Array& dy) { kernels::scatter_add(dx, dy, i, axis); })));
 }
 
 Tensor scatter(In x, In indices, std::int64_t n, int axis) {

@@ -4,6 +4,7 @@
 
 #include <dz/graph/record.hpp>
 #include <dz/tensor/kernels/copy.hpp>
+#include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/launch.hpp>
 
 namespace dz {
@@ -65,9 +66,9 @@ Tensor unsqueeze(In x, int axis) {
 
 Tensor slice(In x, int axis, std::int64_t start, std::int64_t stop, std::int64_t step) {
   const auto part = [=](const Array& v) { return v.slice(axis, start, stop == axis_end ? v.size(v.shape().axis(axis)) : stop, step); };
-  return record("slice", part, wrt(x, [=, from = x.shape()](const Tensor& dy) {
-                  return place(dy, from, axis, start < 0 ? start + from[from.axis(axis)] : start, step);
-                }));
+  return record("slice", part,
+                wrt(x, region([=, from = x.shape()](const Tensor& dy) { return place(dy, from, axis, start < 0 ? start + from[from.axis(axis)] : start, step); },
+                              [part](const Array& dx, const Array& dy) { kernels::add_to(part(dx), dy); })));
 }
 
 Tensor place(In x, const Shape& shape, int axis, std::int64_t start, std::int64_t step) {
@@ -81,7 +82,8 @@ Tensor place(In x, const Shape& shape, int axis, std::int64_t start, std::int64_
                   launch(kernels::copy, part, v);
                   return out;
                 },
-                wrt(x, [=, n = x.rank() == shape.rank() ? x.size(axis) : 0](const Tensor& dy) {
+                wrt(x, [=, part = x.shape()](const Tensor& dy) {
+                  const std::int64_t n = part[part.axis(axis)];
                   return slice(dy, axis, start, n == 0 ? start : start + (n - 1) * step + 1, step);
                 }));
 }

@@ -54,13 +54,12 @@ void select_kernel(const Array& out, const Array& a, const Array& indices, int a
 }
 
 /// Threads share the columns, never an element of the sum: what meets in one place is added in the order of the indices.
-void index_scatter_kernel(const Array& out, const Array& source, const Array& indices, int axis) {
+void index_add_kernel(const Array& out, const Array& source, const Array& indices, int axis) {
   visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) {
     const Extents e = around(source, axis);
     const std::int64_t n = out.size(axis), *at = indices.data<std::int64_t>();
     const T* from = source.data<T>();
     T* to = out.writable<T>();
-    std::fill_n(to, out.size(), T{});
     for (std::int64_t b = 0; b < e.before; ++b)
       parallel_for(e.after, std::max<std::int64_t>(16, elementwise_grain / (e.reduced + 1)), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t k = 0; k < e.reduced; ++k) {
@@ -85,13 +84,12 @@ void gather_kernel(const Array& out, const Array& a, const Array& indices, int a
   });
 }
 
-void scatter_kernel(const Array& out, const Array& source, const Array& indices, int axis) {
+void scatter_add_kernel(const Array& out, const Array& source, const Array& indices, int axis) {
   visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) {
     const Extents e = around(source, axis);
     const std::int64_t n = out.size(axis), *at = indices.data<std::int64_t>();
     const T* from = source.data<T>();
     T* to = out.writable<T>();
-    std::fill_n(to, out.size(), T{});
     parallel_for(e.before, std::max<std::int64_t>(1, elementwise_grain / (e.reduced * e.after + 1)), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t b = begin; b < end; ++b)
         for (std::int64_t k = 0; k < e.reduced * e.after; ++k) {
@@ -131,6 +129,12 @@ void argsort_kernel(const Array& out, const Array& a, int axis, bool descending)
   });
 }
 
+void require_sum(const Array& sum, const Array& source, int axis) {
+  if (sum.dtype() != source.dtype()) throw DtypeError(fmt::format("{} added to {}", name(source.dtype()), name(sum.dtype())));
+  if (source.rank() != sum.rank() || with_size(source.shape(), axis, 0) != with_size(sum.shape(), axis, 0))
+    throw ShapeError(fmt::format("values of {} for a sum of {}: they differ beside axis {}", to_string(source.shape()), to_string(sum.shape()), axis));
+}
+
 void require_alike(const Array& a, const Array& indices, int axis) {
   if (indices.rank() != a.rank() || with_size(indices.shape(), axis, 0) != with_size(a.shape(), axis, 0))
     throw ShapeError(fmt::format("indices of {} for {}: they differ beside axis {}", to_string(indices.shape()), to_string(a.shape()), axis));
@@ -151,9 +155,16 @@ Array index_scatter(const Array& source, const Array& indices, std::int64_t n, i
   const int i = source.shape().axis(axis);
   require_row(indices, source, i);
   const Array plain = checked(indices, n);
-  Array out = Array::make(with_size(source.shape(), i, n), source.dtype());
-  launch(index_scatter_kernel, out, source.contiguous(), plain, i);
+  Array out = Array::full(with_size(source.shape(), i, n), 0, source.dtype());
+  launch(index_add_kernel, out, source.contiguous(), plain, i);
   return out;
+}
+
+void index_add(const Array& sum, const Array& source, const Array& indices, int axis) {
+  const int i = sum.shape().axis(axis);
+  require_sum(sum, source, i);
+  require_row(indices, source, i);
+  launch(index_add_kernel, sum, source.contiguous(), checked(indices, sum.size(i)), i);
 }
 
 Array gather(const Array& a, const Array& indices, int axis) {
@@ -169,9 +180,16 @@ Array scatter(const Array& source, const Array& indices, std::int64_t n, int axi
   const int i = source.shape().axis(axis);
   if (!indices.same_shape(source)) throw ShapeError(fmt::format("indices of {} for values of {}", to_string(indices.shape()), to_string(source.shape())));
   const Array plain = checked(indices, n);
-  Array out = Array::make(with_size(source.shape(), i, n), source.dtype());
-  launch(scatter_kernel, out, source.contiguous(), plain, i);
+  Array out = Array::full(with_size(source.shape(), i, n), 0, source.dtype());
+  launch(scatter_add_kernel, out, source.contiguous(), plain, i);
   return out;
+}
+
+void scatter_add(const Array& sum, const Array& source, const Array& indices, int axis) {
+  const int i = sum.shape().axis(axis);
+  require_sum(sum, source, i);
+  if (!indices.same_shape(source)) throw ShapeError(fmt::format("indices of {} for values of {}", to_string(indices.shape()), to_string(source.shape())));
+  launch(scatter_add_kernel, sum, source.contiguous(), checked(indices, sum.size(i)), i);
 }
 
 Array argsort(const Array& a, int axis, bool descending, std::int64_t count) {
