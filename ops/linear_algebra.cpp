@@ -22,6 +22,7 @@ Shape replace_last(const Tensor& x, int count, std::initializer_list<std::int64_
 void require_vectors(const In& a, const In& b, const char* name) {
   detail::run_forward(name, detail::call_site(a.at()), [&] {
     if (a.rank() < 1 || a.rank() != b.rank()) throw ShapeError(fmt::format("vectors are of equal rank, got {} and {}", to_string(a.shape()), to_string(b.shape())));
+    if (a.rank() == max_rank) throw ShapeError(fmt::format("vectors of {} axes: the product needs one more, and there are at most {}", a.rank(), max_rank));
     return broadcast(replace_last(a, 1, {}), replace_last(b, 1, {}));
   });
 }
