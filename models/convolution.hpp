@@ -23,4 +23,20 @@ struct Conv2d {
 };
 BOOST_DESCRIBE_STRUCT(Conv2d, (), (weight, bias, options))
 
+BOOST_DESCRIBE_STRUCT(Conv1dOptions, (), (stride, padding, dilation, groups))
+
+/// A convolution of sequences: (m, length, inputs) to (m, length′, outputs), as conv1d. The kernel is (outputs, inputs/groups, window), the
+/// bias (outputs), 0 at first.
+struct Conv1d {
+  Parameter weight, bias;
+  Conv1dOptions options{};
+
+  Conv1d() = default;
+  /// Throws ShapeError as Conv2d.
+  Conv1d(std::int64_t inputs, std::int64_t outputs, std::int64_t window, const Conv1dOptions& options = {},
+         Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
+  Tensor operator()(In x) const { return conv1d(std::move(x), weight, bias, options); }
+};
+BOOST_DESCRIBE_STRUCT(Conv1d, (), (weight, bias, options))
+
 }  // namespace dz

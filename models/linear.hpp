@@ -6,7 +6,7 @@
 
 namespace dz {
 
-/// A dense layer: (m, inputs) to (m, outputs), x·Wᵀ + b. The weight is (outputs, inputs), the bias (outputs), 0 at first.
+/// A dense layer: (…, inputs) to (…, outputs), x·Wᵀ + b. The weight is (outputs, inputs), the bias (outputs), 0 at first.
 struct Linear {
   Parameter weight, bias;
 

@@ -53,6 +53,9 @@ Tensor labels(const std::vector<std::int64_t>& values) { return Tensor(Array::of
 Tensor uniform(const Shape& shape, double low, double high, Dtype dtype, Generator& g) { return Tensor(kernels::uniform(shape, low, high, dtype, g)); }
 Tensor normal(const Shape& shape, double mean, double deviation, Dtype dtype, Generator& g) { return Tensor(kernels::normal(shape, mean, deviation, dtype, g)); }
 Tensor bernoulli(const Shape& shape, double p, Dtype dtype, Generator& g) { return Tensor(kernels::bernoulli(shape, p, dtype, g)); }
+Tensor uniform_like(const Tensor& x, double low, double high, Generator& g) { return uniform(x.shape(), low, high, x.dtype(), g); }
+Tensor normal_like(const Tensor& x, double mean, double deviation, Generator& g) { return normal(x.shape(), mean, deviation, x.dtype(), g); }
+Tensor bernoulli_like(const Tensor& x, double p, Generator& g) { return bernoulli(x.shape(), p, x.dtype(), g); }
 Tensor permutation(std::int64_t n, Generator& g) { return Tensor(kernels::permutation(n, g)); }
 
 }  // namespace dz

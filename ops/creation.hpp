@@ -29,6 +29,10 @@ Tensor labels(const std::vector<std::int64_t>& values);
 Tensor uniform(const Shape& shape, double low = 0, double high = 1, Dtype dtype = float32, Generator& g = default_generator());
 Tensor normal(const Shape& shape, double mean = 0, double deviation = 1, Dtype dtype = float32, Generator& g = default_generator());
 Tensor bernoulli(const Shape& shape, double p, Dtype dtype = float32, Generator& g = default_generator());
+/// Of x's shape and dtype.
+Tensor uniform_like(const Tensor& x, double low = 0, double high = 1, Generator& g = default_generator());
+Tensor normal_like(const Tensor& x, double mean = 0, double deviation = 1, Generator& g = default_generator());
+Tensor bernoulli_like(const Tensor& x, double p, Generator& g = default_generator());
 Tensor permutation(std::int64_t n, Generator& g = default_generator());
 
 }  // namespace dz

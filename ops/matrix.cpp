@@ -4,6 +4,7 @@
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/control.hpp>
 #include <dz/ops/reduce.hpp>
+#include <dz/ops/shape.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
 namespace dz {
@@ -14,7 +15,24 @@ Tensor matmul(In a, In b) {
                 wrt(b, [a](const Tensor& dy) { return matmul(a.t(), dy); }));  // dA = Wᵀ · dZ
 }
 
+namespace {
+
+/// f of x (…, n) as rows (m, n), its result (m, k) as (…, k).
+template <class F> Tensor of_rows(const In& x, F f) {
+  const CallSite site(x.at());
+  Shape shape = x.shape();
+  const int last = shape.rank() - 1;
+  std::int64_t m = 1;
+  for (int i = 0; i < last; ++i) m *= shape[i];
+  const Tensor y = f(reshape(x, {m, shape[last]}));
+  shape[last] = y.size(1);
+  return reshape(y, shape);
+}
+
+}  // namespace
+
 Tensor linear(In x, In w, In b) {
+  if (x.rank() > 2) return of_rows(x, [&](const Tensor& rows) { return linear(rows, w, b); });
   return record("linear", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, false); },
                 wrt(x, [w](const Tensor& dz) { return matmul(dz, w); }),
                 wrt(w, [x](const Tensor& dz) { return matmul(dz.t(), x); }),
@@ -24,6 +42,7 @@ Tensor linear(In x, In w, In b) {
 // dZ = dA where A > 0, summed over the samples while it is made.
 Tensor linear(In x, In w, In b, Activation activation) {
   const CallSite site(x.at());
+  if (x.rank() > 2) return of_rows(x, [&](const Tensor& rows) { return linear(rows, w, b, activation); });
   if (activation != relu) return activation ? activation(linear(x, w, b)) : linear(x, w, b);
   return record("linear_relu", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, true); },
                 wrt_all({x, w, b}, [x, w](const Tensor& da, const Tensor& a, Wanted wanted) {

@@ -158,3 +158,30 @@ TEST_CASE("a convolution is a layer with its parameters", "[models]") {
   CHECK_THROWS_AS(Conv2d(0, 4, 3), ShapeError);
   CHECK_THROWS_AS(Conv2d(3, 4, {0, 3}), ShapeError);
 }
+
+TEST_CASE("a convolution of sequences is a layer with its parameters", "[models]") {
+  seed(10);
+  Conv1d layer(4, 6, 3, {.stride = 2, .padding = 1, .groups = 2}, initialise::he, float64);
+  CHECK(layer.weight.shape() == Shape{6, 2, 3});
+  layer.bias.assign(tensor({1, 2, 3, 4, 5, 6}, {6}, float64));
+  const Tensor x = normal({2, 7, 4}, 0, 1, float64);
+  CHECK(layer(x).shape() == Shape{2, 4, 6});
+  const Tensor plain = conv1d(x, layer.weight, {.stride = 2, .padding = 1, .groups = 2});
+  CHECK(max(abs(layer(x) - (plain + reshape(layer.bias, {1, 1, 6})))).item() < 1e-12);
+  const auto check = gradcheck([&](Conv1d& m) { return sum(square(m(x))); }, layer);
+  INFO(to_string(check));
+  CHECK(check.passed());
+  CHECK_THROWS_AS(Conv1d(3, 4, 3, {.groups = 2}), ShapeError);
+  CHECK_THROWS_AS(Conv1d(3, 4, 0), ShapeError);
+}
+
+TEST_CASE("a dense layer takes tokens of any number of axes", "[models]") {
+  seed(11);
+  const Linear layer(3, 2, initialise::he, float64);
+  const Tensor x = normal({2, 4, 5, 3}, 0, 1, float64);
+  CHECK(layer(x).shape() == Shape{2, 4, 5, 2});
+  CHECK(layer(x).to_vector() == layer(reshape(x, {40, 3})).to_vector());
+  CHECK(layer(x, relu).to_vector() == relu(layer(x)).to_vector());
+  CHECK_THROWS_AS(layer(normal({2, 4}, 0, 1, float64)), ShapeError);
+  CHECK_THROWS_AS(layer(normal({2, 4, 4}, 0, 1, float64)), ShapeError);
+}

@@ -245,6 +245,11 @@ void add_products(std::vector<Operation>& rows) {
   rows.push_back(rows.back());
   rows.back().name = "linear_relu";
   rows.back().call = [](const Tensors& x) { return linear(x[0], x[1], x[2], relu); };
+  rows.push_back({.name = "linear of tokens",
+                  .call = [](const Tensors& x) { return linear(x[0], x[1], x[2]); },
+                  .inputs = {real({2, 3, 4}), real({2, 4}), real({2})},
+                  .empty = {{{{0, 3, 4}, {2, 4}, {2}}, Shape{0, 3, 2}}, {{{2, 3, 0}, {2, 0}, {2}}, Shape{2, 3, 2}}},
+                  .refused = {{{2, 3, 4}, {2, 3}, {2}}, {{2, 3, 4}, {2, 4}, {3}}, {{2, 3, 4}, {}, {2}}}});
 }
 
 using Loss = Tensor (*)(In, In, Reduction);
