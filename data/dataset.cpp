@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include <dz/data/hdf5.hpp>
+#include <dz/data/npy.hpp>
 #include <dz/ops/arithmetic.hpp>
 
 namespace dz {
@@ -122,6 +124,36 @@ Dataset read_labelled_hdf5(const std::filesystem::path& path, Dtype dtype) {
                     operation);
   const Array labels = checked_labels(path, y_name, read_hdf5(path, y_name), images.size(0), dtype);
   return {pixels(images, dtype), Tensor(labels), images};
+}
+
+Dataset read_labelled_npz(const std::filesystem::path& path, Dtype dtype) {
+  constexpr const char* reader = "read_labelled_npz";
+  const std::map<std::string, Array> arrays = read_npz(path);
+  const auto find = [&](const char* small, const char* capital) -> const Array& {
+    for (const char* key : {small, capital})
+      if (const auto found = arrays.find(key); found != arrays.end()) return found->second;
+    throw FileError(fmt::format("{}: it holds no array {}", path.string(), small), reader);
+  };
+  const Array &x = find("x", "X"), &y = find("y", "Y");
+  if (x.rank() < 2 || x.size() == 0)
+    throw FileError(fmt::format("{}: x is {}, not samples (m, features)", path.string(), to_string(x.shape())), reader);
+  const std::int64_t m = x.size(0);
+  if (y.size() != m || y.rank() < 1 || y.rank() > 2 || y.size(0) != m)
+    throw FileError(fmt::format("{}: y is {}, not {} labels", path.string(), to_string(y.shape()), m), reader);
+  const std::vector<double> labels = y.to_vector<double>();
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (!(labels[i] >= 0 && labels[i] < 1e6 && labels[i] == std::floor(labels[i])))
+      throw ValueError(fmt::format("{}: label {} is {}, not a whole number from 0 on", path.string(), i, labels[i]), reader);
+  Dataset set;
+  set.y = Tensor(Array::of(labels, {m}).cast(int64));
+  if (x.dtype() == uint8 && (x.rank() == 3 || x.rank() == 4)) {
+    set.images = x.reshape({m, x.size(1), x.size(2), x.rank() == 4 ? x.size(3) : 1});
+    set.x = pixels(set.images, dtype);
+  } else {
+    set.x = Tensor(x.reshape({m, x.size() / m}).cast(dtype));
+  }
+  require_sound(set);
+  return set;
 }
 
 }  // namespace dz

@@ -45,4 +45,9 @@ void require_sound(const Dataset& set);
 /// Without DZ_HDF5 it throws FileError.
 Dataset read_labelled_hdf5(const std::filesystem::path& path, Dtype dtype = float32);
 
+/// The samples and labels of a .npz file: x of (m, …) numbers, or pictures (m, height, width) or (m, height, width, channels) of uint8, and
+/// y of m whole numbers, the classes; in capitals, too. Throws FileError where one is missing or of another shape or type, ValueError for a
+/// label below 0 and a number that is not finite.
+Dataset read_labelled_npz(const std::filesystem::path& path, Dtype dtype = float32);
+
 }  // namespace dz

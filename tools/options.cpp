@@ -46,7 +46,7 @@ void describe_options(Groups& g, const std::string& command) {
     return po::value<std::string>()->value_name("yes|no")->implicit_value("yes")->default_value(preset);
   };
   static const std::string sets = fmt::format(
-      "{} or images (generated); an HDF5 file of pictures and labels 0 or 1; a CSV file, the class in its last column; an IDX file of "
+      "{} or images (generated); an HDF5 file of pictures and labels 0 or 1; a CSV file, the class in its last column; a .npz file of x and y; an IDX file of "
       "pictures; or a folder with "
       "a folder of PNG and JPEG pictures for each class",
       fmt::join(planar_names(), ", "));
@@ -93,13 +93,13 @@ void describe_options(Groups& g, const std::string& command) {
         ("clip-norm", text("C", "0"), "largest norm of the gradient; 0: any");
   }
   if (command == "predict")
-    g.data.add_options()("unlabelled", yes(), "the data are a CSV file of features alone, an IDX file of pictures, or one picture");
+    g.data.add_options()("unlabelled", yes(), "the data are a CSV or .npy file of features alone, an IDX file of pictures, or one picture");
   if (command == "train") g.files.add_options()("start", text("FILE.npz"), "start from its init_W1, init_b1, … instead of --init");
   else g.files.add_options()("model", text("FILE"), "a model.safetensors that train has written; it brings its options with it");
   if (command == "train")
     g.files.add_options()  //
         ("out", text("DIR"),
-         "write model.safetensors, checkpoint.safetensors, costs.csv, metrics.csv, summary.json and report.html here")  //
+         "write model.safetensors, checkpoint.safetensors, costs.csv, metrics.csv, events for TensorBoard, summary.json and report.html here")  //
         ("checkpoint-every", text("N", "0"), "iterations between checkpoints; 0: one at the end")                       //
         ("resume", text("FILE"), "go on from a checkpoint.safetensors; it brings its options with it");
   if (command == "draw") g.files.add_options()("out", text("DIR"), "write graph.dot here, and graph.svg where Graphviz is installed");

@@ -70,6 +70,7 @@ Dataset read_file_set(const Options& o, const std::string& path, const std::stri
   if (std::filesystem::is_directory(path, ignored))
     return read_picture_folder(path, {.rows = o.picture_side, .columns = o.picture_side, .dtype = o.dtype});
   if (path.ends_with(".csv")) return read_labelled_csv(path, {}, o.dtype);
+  if (path.ends_with(".npz")) return read_labelled_npz(path, o.dtype);
   return read_labelled_hdf5(path, o.dtype);
 }
 
@@ -107,6 +108,10 @@ Dataset read_unlabelled(const Options& o) {
   } else if (ending == ".png" || ending == ".jpg" || ending == ".jpeg") {
     const Array one = read_picture(o.data);
     set.images = resize(one.reshape({1, one.size(0), one.size(1), one.size(2)}), o.picture_side, o.picture_side);
+  } else if (ending == ".npy") {
+    const Array x = read_npy(o.data);
+    if (x.rank() != 2) throw FileError(fmt::format("{}: it holds {}, not samples (m, features)", o.data, to_string(x.shape())));
+    set.x = Tensor(x.cast(o.dtype));
   } else {
     const Array images = read_idx(o.data);
     if (images.rank() != 3 || images.dtype() != uint8)

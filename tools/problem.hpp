@@ -27,7 +27,7 @@ Problem make_problem(const Options& options);
 /// All of one file, folder or generated set, labelled for the network's outputs; labels may be empty.
 Dataset read_set(const Options& options, const std::string& path, const std::string& labels);
 
-/// Data without labels: a CSV file of features, an IDX file of pictures, or one PNG or JPEG picture. Throws FileError.
+/// Data without labels: a CSV or .npy file of features, an IDX file of pictures, or one PNG or JPEG picture. Throws FileError.
 Dataset read_unlabelled(const Options& options);
 
 /// The network of the options for such samples: from --model, from --start, or drawn from the default generator. Throws FileError or

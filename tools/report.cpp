@@ -72,14 +72,15 @@ std::string table_section(std::string_view heading, const std::vector<Fact>& fac
   return out + "</table></div></section>\n";
 }
 
-std::string text_section(std::string_view heading, const std::string& text) {
-  return text.empty() ? std::string() : fmt::format("<section><h2>{}</h2><pre>{}</pre></section>\n", heading, escape(text));
+enum class Lines { as_they_are, wrapped };
+std::string text_section(std::string_view heading, const std::string& text, Lines lines) {
+  return text.empty() ? std::string()
+                      : fmt::format("<section><h2>{}</h2><pre{}>{}</pre></section>\n", heading,
+                                    lines == Lines::wrapped ? " class=\"wrap\"" : "", escape(text));
 }
 
 std::string picture(const Picture& p, const std::vector<std::string>& classes) {
-  // At exactly 0.5 the class that was predicted is the other one: the picture is misclassified.
-  const int predicted = p.probability == 0.5 ? 1 - p.label : p.probability > 0.5;
-  const std::string label = class_name(classes, p.label), prediction = class_name(classes, predicted);
+  const std::string label = class_name(classes, p.label), prediction = class_name(classes, p.predicted);
   std::string out = fmt::format(
       "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption><b>{2}</b>predicted {3}<br>"
       "probability {4:#.3g}",
@@ -98,7 +99,7 @@ std::string misclassified_section(const Report& r) {
       fmt::format("<section><h2>Misclassified pictures</h2><p class=\"note\">{}{} {} misclassified", all,
                   r.misclassified_of.empty() ? std::string() : " of the " + escape(r.misclassified_of) + " set", all == 1 ? "is" : "are");
   if (static_cast<std::int64_t>(shown) < all) out += fmt::format("; {} are shown", shown);
-  out += ". The label is in bold; the probability is that of " + class_name(r.classes, 1) + ".</p><div class=\"pictures\">";
+  out += ". The label is in bold; the probability is that of what was predicted.</p><div class=\"pictures\">";
   for (std::size_t i = 0; i < shown; ++i) out += picture(r.misclassified[i], r.classes);
   return out + "</div></section>\n";
 }
@@ -112,11 +113,13 @@ std::string to_html(const Report& r) {
                      escape(r.title));
   out += figures(r.facts) + "</header>\n<main>\n";
   out += cost_section(r.costs, r.first_iteration, r.dev_costs);
-  out += text_section("Judgement", r.judgement);
+  out += text_section("Judgement", r.judgement, Lines::wrapped);
   out += accuracy_section(r.facts);
+  out += curves_section("Gradient norms", "norm of a weight's gradient", r.gradient_norms);
+  out += curves_section("Learning rate", "learning rate", r.learning_rate);
   if (r.boundary) out += boundary_section(*r.boundary, r.classes);
   out += misclassified_section(r);
-  out += text_section("Model", r.model_summary);
+  out += text_section("Model", r.model_summary, Lines::as_they_are);
   out += graph_section(r.dot);
   out += table_section("Options", r.options);
   if (!r.command.empty()) out += "<section><h2>Command</h2><pre class=\"wrap\"><code>" + escape(r.command) + "</code></pre></section>\n";

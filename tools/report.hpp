@@ -28,9 +28,15 @@ struct Boundary {
 /// A misclassified sample.
 struct Picture {
   Array pixels;            ///< uint8, as to_png takes them
-  double probability = 0;  ///< of class 1
-  int label = 0;
+  double probability = 0;  ///< of what was predicted
+  int label = 0, predicted = 0;
   std::string caption;  ///< which one it is: "test 5"
+};
+
+/// Something over the iterations.
+struct Curve {
+  std::string name;
+  std::vector<std::pair<double, double>> points;  ///< iteration and value, rising iterations; what is not finite is left out
 };
 
 struct Report {
@@ -41,6 +47,8 @@ struct Report {
   std::vector<double> costs;         ///< one per iteration; those that are not finite leave a gap
   std::int64_t first_iteration = 0;  ///< the iteration that costs[0] belongs to
   std::vector<std::pair<double, double>> dev_costs;  ///< iterations and costs of the dev part, rising; may be empty
+  std::vector<Curve> gradient_norms;                 ///< of the weights, the first layer's first
+  std::vector<Curve> learning_rate;                  ///< one, where it changes
   std::string judgement;                             ///< the page of judgement as plain text
   std::optional<Boundary> boundary;                  ///< for models of two features
   std::vector<Picture> misclassified;                ///< the first 60 are shown
@@ -48,7 +56,7 @@ struct Report {
   std::string misclassified_of;      ///< the set they are from: "test"
   std::string model_summary;         ///< a table as plain text
   std::string dot;                   ///< the recorded graph in Graphviz's language
-  std::vector<std::string> classes;  ///< what the classes 0 and 1 are called, where that is known
+  std::vector<std::string> classes;  ///< what the classes are called, where that is known
 };
 
 /// The run as one HTML page in UTF-8 without scripts and without references to anything outside it. Parts that the report does not

@@ -15,6 +15,8 @@ std::string_view report_style();
 /// The costs as a curve, over powers of ten where they span more than two; those of the dev part (iteration and cost) as another.
 std::string cost_section(const std::vector<double>& costs, std::int64_t first_iteration,
                          const std::vector<std::pair<double, double>>& dev_costs = {});
+/// Curves of one quantity in one drawing, from blue (the first) to orange (the last), over powers of ten where they span more than two.
+std::string curves_section(std::string_view heading, std::string_view quantity, const std::vector<Curve>& curves);
 /// Heat map, line of probability 0.5, and samples. Throws ShapeError and DtypeError for arrays that are none such.
 std::string boundary_section(const Boundary& boundary, const std::vector<std::string>& classes);
 /// At most 60 pictures with label, prediction and probability.
@@ -22,7 +24,7 @@ std::string misclassified_section(const Report& report);
 /// The recorded graph, drawn or as text.
 std::string graph_section(const std::string& dot);
 
-/// What class 0 or 1 is called: its name, escaped, or "class 1".
+/// What a class is called: its name, escaped, or "class 1".
 std::string class_name(const std::vector<std::string>& classes, int label);
 
 }  // namespace dz::tool

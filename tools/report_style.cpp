@@ -68,6 +68,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .contour { fill: none; stroke: var(--ink); stroke-width: 1.4; stroke-linecap: round; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: 0; padding: 0 0 0 .2rem; list-style: none; font-size: .875rem; color: var(--muted); }
 .legend svg { display: inline-block; vertical-align: -.08em; overflow: visible; }
+.swatch { display: inline-block; width: 1.1rem; height: .2rem; vertical-align: .2em; margin-right: .1rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .ramp { display: inline-block; width: 5.5rem; height: .7rem; vertical-align: -.05em; margin: 0 .25rem;
   background: linear-gradient(to right, rgb(0 114 178 / .52), rgb(0 114 178 / 0) 50%, rgb(213 94 0 / 0) 50%, rgb(213 94 0 / .52));
   outline: 1px solid var(--line); print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -10,6 +10,7 @@
 #include <dz/data/file.hpp>
 #include <dz/data/model_file.hpp>
 #include <dz/data/split.hpp>
+#include <dz/data/tensorboard.hpp>
 #include <dz/dz.hpp>
 
 #include "tools/report.hpp"
@@ -26,24 +27,31 @@ std::string costs_csv(const std::vector<double>& costs) {
   return text;
 }
 
+/// The norm of every weight's gradient at every measurement; none where they were not looked at.
+std::vector<Curve> gradient_norms(const Training& t) {
+  std::vector<Curve> layers;
+  for (const auto& [name, p] : parameters(const_cast<Mlp&>(t.network)))
+    if (p->role() == Role::weight) layers.push_back({name, {}});
+  const std::vector<Measurement> all = measurements_of(t);
+  if (t.gradients.empty() || t.gradients.size() != all.size() * layers.size()) return {};
+  for (std::size_t i = 0; i < t.gradients.size(); ++i)
+    layers[i % layers.size()].points.emplace_back(all[i / layers.size()].iteration, t.gradients[i]);
+  return layers;
+}
+
 /// Everything measured, a line for each place; empty cells where there is no dev part.
 std::string metrics_csv(const Training& t) {
   const std::vector<Measurement> all = measurements_of(t);
-  std::vector<std::string> weights;
-  for (const auto& [name, p] : parameters(const_cast<Mlp&>(t.network)))
-    if (p->role() == Role::weight) weights.push_back(name);
-  const bool by_layer = !t.gradients.empty() && t.gradients.size() == all.size() * weights.size();
+  const std::vector<Curve> norms = gradient_norms(t);
   std::string text = "iteration,cost,train_error,dev_cost,dev_error,learning_rate,gradient_norm";
-  if (by_layer)
-    for (const std::string& name : weights) text += ",gradient_norm " + name;
+  for (const Curve& layer : norms) text += ",gradient_norm " + layer.name;
   text += "\n";
   const auto cell = [](double v) { return std::isnan(v) ? std::string() : fmt::format("{:.17g}", v); };
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Measurement& m = all[i];
     text += fmt::format("{},{},{},{},{},{},{}", m.iteration, cell(m.cost), cell(m.train_error), cell(m.dev_cost), cell(m.dev_error),
                         cell(m.learning_rate), cell(m.gradient_norm));
-    if (by_layer)
-      for (std::size_t w = 0; w < weights.size(); ++w) text += "," + cell(t.gradients[i * weights.size() + w]);
+    for (const Curve& layer : norms) text += "," + cell(layer.points[i].second);
     text += "\n";
   }
   return text;
@@ -92,22 +100,53 @@ Boundary boundary(const Mlp& network, const Dataset& set) {
   return b;
 }
 
-/// The pictures on the wrong side of two classes, the surest mistakes first.
+/// The misclassified pictures, the surest mistakes first.
 void add_mistakes(Report& report, const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
-  const std::vector<double> p = sigmoid(network(set.x)).to_vector(), y = set.y.to_vector();
+  const Tensor z = network(set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
+  const std::vector<std::int64_t> said = predicted_classes(z), is = class_numbers(set);
+  const std::vector<double> probabilities = p.to_vector();
+  const auto classes = static_cast<std::size_t>(z.size(1));
+  const auto certainty = [&](std::size_t i) {
+    if (classes == 1) return said[i] == 1 ? probabilities[i] : 1 - probabilities[i];
+    return probabilities[i * classes + static_cast<std::size_t>(said[i])];
+  };
   std::vector<std::size_t> wrong;
-  for (std::size_t i = 0; i < p.size(); ++i)
-    if ((p[i] > 0.5) != (y[i] > 0.5)) wrong.push_back(i);
-  std::ranges::stable_sort(wrong, std::greater{}, [&](std::size_t i) { return std::abs(p[i] - 0.5); });
+  for (std::size_t i = 0; i < said.size(); ++i)
+    if (said[i] != is[i]) wrong.push_back(i);
+  std::ranges::stable_sort(wrong, std::greater{}, certainty);
   report.misclassified_in_all = std::ssize(wrong);
   wrong.resize(std::min<std::size_t>(wrong.size(), most_pictures));
   for (const std::size_t i : wrong) {
     const auto number = static_cast<std::int64_t>(i);
     const Shape& all = set.images.shape();
     const Array pixels = set.images.slice(0, number, number + 1).reshape({all[1], all[2], all[3]});
-    report.misclassified.push_back({pixels, p[i], y[i] > 0.5 ? 1 : 0, fmt::format("number {}", i)});
+    report.misclassified.push_back(
+        {pixels, certainty(i), static_cast<int>(is[i]), static_cast<int>(said[i]), fmt::format("number {}", i)});
   }
+}
+
+void add_curves(Report& report, const Training& t) {
+  report.gradient_norms = gradient_norms(t);
+  Curve rate{"learning rate", {}};
+  for (const Measurement& m : measurements_of(t)) rate.points.emplace_back(m.iteration, m.learning_rate);
+  const bool changes = std::ranges::any_of(rate.points, [&](const auto& p) { return p.second != rate.points[0].second; });
+  if (changes) report.learning_rate.push_back(std::move(rate));
+}
+
+/// What TensorBoard shows of a run.
+std::vector<Scalar> scalars_of(const Training& t) {
+  std::vector<Scalar> all;
+  for (std::size_t i = 0; i < t.costs.size(); ++i) all.push_back({"cost/step", static_cast<std::int64_t>(i), t.costs[i]});
+  for (const Measurement& m : measurements_of(t)) {
+    const auto step = static_cast<std::int64_t>(m.iteration);
+    for (const auto& [tag, value] : {std::pair("cost/training", m.cost), {"cost/dev", m.dev_cost}, {"error/training", m.train_error},
+                                     {"error/dev", m.dev_error}, {"learning_rate", m.learning_rate}})
+      if (!std::isnan(value)) all.push_back({tag, step, value});
+  }
+  for (const Curve& layer : gradient_norms(t))
+    for (const auto& [iteration, norm] : layer.points) all.push_back({"gradient_norm/" + layer.name, static_cast<std::int64_t>(iteration), norm});
+  return all;
 }
 
 Report report_of(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& j) {
@@ -127,12 +166,12 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   for (const Measurement& m : measurements_of(t))
     if (!std::isnan(m.dev_cost)) report.dev_costs.emplace_back(m.iteration - 1, m.dev_cost);
   report.judgement = to_string(j, problem);
-  const bool two_classes = o.layers.back() == 1;
-  const Dataset& shown = problem.test ? *problem.test : problem.train;
+  add_curves(report, t);
+  const Dataset& shown = problem.test ? *problem.test : problem.dev ? *problem.dev : problem.train;
   report.classes = problem.train.classes;
   if (problem.planar) report.boundary = boundary(network, problem.train);
-  if (!problem.planar && shown.images && two_classes) {
-    report.misclassified_of = problem.test ? "test" : "training";
+  if (!problem.planar && shown.images) {
+    report.misclassified_of = problem.test ? "test" : problem.dev ? "dev" : "training";
     add_mistakes(report, network, shown);
   }
   report.model_summary = summary(network);
@@ -183,6 +222,7 @@ void write_results(const Options& o, const Problem& problem, const Training& t, 
   save_model(o.out / "model.safetensors", t.network, describe(o));
   write_file(o.out / "costs.csv", costs_csv(t.costs));
   write_file(o.out / "metrics.csv", metrics_csv(t));
+  write_tensorboard(o.out / "events.out.tfevents.0.dz", scalars_of(t));
   write_file(o.out / "summary.json", summary_json(o, t, run, judgement));
   write_file(o.out / "report.html", to_html(report_of(o, problem, t, run, judgement)));
 }

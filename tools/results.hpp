@@ -23,7 +23,7 @@ std::string to_string(const Judgement& judgement, const Problem& problem);
 /// Makes the folder where there is none, and sees that files can be written into it. Throws FileError.
 void prepare_folder(const std::filesystem::path& folder);
 
-/// Writes model.safetensors, costs.csv, metrics.csv, summary.json and report.html, each whole or not at all. Throws FileError.
+/// Writes model.safetensors, costs.csv, metrics.csv, an event file for TensorBoard, summary.json and report.html, each whole or not at all. Throws FileError.
 void write_results(const Options& options, const Problem& problem, const Training& training, const Run& run, const Judgement& judgement);
 
 /// What a graph's leaves are called: the parameters by their names.

@@ -156,7 +156,7 @@ Report full(const std::string& text) {
   r.options = {{text, text}};
   for (int i = 0; i < 300; ++i) r.costs.push_back(0.7 * std::exp(-i / 100.0));
   r.boundary = saddle();
-  r.misclassified = {{pixels({8, 8, 3}), 0.25, 1, text}, {pixels({5, 4}), 0.5, 0, text}};
+  r.misclassified = {{pixels({8, 8, 3}), 0.75, 1, 0, text}, {pixels({5, 4}), 0.5, 0, 1, text}};
   r.misclassified_in_all = 7;
   r.classes = {text, text};
   const Tensor w = variable(ones({2, 2}));
@@ -300,12 +300,27 @@ TEST_CASE("a page tells what the report holds and leaves out the rest", "[tools]
 TEST_CASE("a picture shows label, prediction and probability", "[tools]") {
   Report r;
   r.classes = {"non-cat", "cat"};
-  r.misclassified = {{pixels({4, 4, 3}), 0.1234, 1, "test 3"}, {pixels({4, 4, 3}), 0.5, 1, ""}, {pixels({4, 4, 3}), 0.5, 0, ""}};
+  r.misclassified = {{pixels({4, 4, 3}), 0.8766, 1, 0, "test 3"}, {pixels({4, 4, 3}), 0.5, 1, 0, ""}, {pixels({4, 4, 3}), 0.5, 0, 1, ""}};
   const std::string page = to_html(r);
-  CHECK_THAT(page, Contains("<b>cat</b>predicted non-cat<br>probability 0.123<br>test 3"));
+  CHECK_THAT(page, Contains("<b>cat</b>predicted non-cat<br>probability 0.877<br>test 3"));
   CHECK_THAT(page, Contains("<b>cat</b>predicted non-cat<br>probability 0.500<") && Contains("<b>non-cat</b>predicted cat<br>"));
   const std::string open = "data:image/png;base64,";
   CHECK(page.find(open + base64(to_png(r.misclassified[0].pixels))) != page.npos);
+}
+
+TEST_CASE("curves of a quantity share a drawing and a legend", "[tools]") {
+  Report r;
+  r.gradient_norms = {{"first <W>", {{1, 0.5}, {2, not_a_number}, {3, 0.25}}}, {"second", {{1, 1e-6}, {3, infinite}}}};
+  r.learning_rate = {{"learning rate", {{1, 0.1}, {100, 0.01}}}};
+  const std::string page = to_html(r);
+  CHECK(imbalance(page) == "");
+  CHECK_THAT(page, Contains("<h2>Gradient norms</h2>") && Contains("first &lt;W&gt;</li>") && Contains("<h2>Learning rate</h2>"));
+  CHECK(count(page, "class=\"swatch\"") == 2);                      // one curve alone needs no legend
+  CHECK(count(page, "<path class=\"curve\" style=") == 2 * (2 + 1));  // each for wide and for narrow windows
+  CHECK(page.find("nan") == page.npos);
+  CHECK(page.find("inf ") == page.npos);
+  r.gradient_norms = {{"nothing", {{1, not_a_number}}}}, r.learning_rate = {};
+  CHECK(to_html(r).find("Gradient norms") == page.npos);
 }
 
 TEST_CASE("costs that are not finite leave a gap and are told", "[tools]") {
