@@ -254,7 +254,7 @@ Options read_options(std::span<const char* const> arguments) {
   o.command = arguments.size() > 1 ? arguments[1] : "--help";
   if (o.command == "--help" || o.command == "-h" || o.command == "help") return o.command.clear(), o.help = true, o;
   if (std::ranges::none_of(commands, [&](const auto& c) { return o.command == c.first; }))
-    throw ValueError(fmt::format("'{}' is no command: train, check or draw, or predict (see dz --help)", o.command));
+    throw ValueError(fmt::format("'{}' is no command: train, predict, check or draw (see dz --help)", o.command));
 
   Groups groups;
   describe_options(groups, o.command);

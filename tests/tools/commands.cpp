@@ -55,7 +55,7 @@ TEST_CASE("a run repeats itself bit for bit", "[tools]") {
   }
 }
 
-TEST_CASE("train writes six files, and a trained model can be checked and drawn", "[tools]") {
+TEST_CASE("train writes seven files, and a trained model can be checked and drawn", "[tools]") {
   const TempDir folder;
   for (const auto& more : {std::vector<std::string>{},
                            {"--data", "images", "--samples", "40", "--layers", "3,1", "--activation", "relu"},
@@ -75,7 +75,7 @@ TEST_CASE("train writes six files, and a trained model can be checked and drawn"
     CHECK(draw.status == 0);
     CHECK(contains(draw.out, "digraph"));
     CHECK(contains(draw.out, "layers.1.bias"));
-    CHECK(std::distance(std::filesystem::directory_iterator(folder / "out"), {}) == 6);  // and no temporary one
+    CHECK(std::distance(std::filesystem::directory_iterator(folder / "out"), {}) == 7);  // and no temporary one
   }
 }
 
