@@ -40,7 +40,7 @@ void check_train_refused(std::vector<std::string> options, const std::vector<std
 }  // namespace
 
 TEST_CASE("options that make no sense are refused by name", "[tools]") {
-  check_refused({"fly"}, {"fly", "train, check or draw"});
+  check_refused({"fly"}, {"fly", "train, predict, check or draw"});
   check_refused({"train", "--fly"}, {"fly"});
   check_refused({"train", "extra"}, {"positional"});
   check_refused({"train", "--learn", "1"}, {"learn"});  // no guessing
