@@ -113,6 +113,7 @@ std::string to_html(const Report& r) {
                      escape(r.title));
   out += figures(r.facts) + "</header>\n<main>\n";
   out += cost_section(r.costs, r.first_iteration, r.dev_costs);
+  out += text_section("Classes", r.confusion, Lines::as_they_are);
   out += text_section("Judgement", r.judgement, Lines::wrapped);
   out += accuracy_section(r.facts);
   out += curves_section("Gradient norms", "norm of a weight's gradient", r.gradient_norms);

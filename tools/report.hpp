@@ -49,7 +49,8 @@ struct Report {
   std::vector<std::pair<double, double>> dev_costs;  ///< iterations and costs of the dev part, rising; may be empty
   std::vector<Curve> gradient_norms;                 ///< of the weights, the first layer's first
   std::vector<Curve> learning_rate;                  ///< one, where it changes
-  std::string judgement;                             ///< the page of judgement as plain text
+  std::string confusion;                             ///< a table as plain text
+  std::string judgement;                             ///< sentences and advice, a line each
   std::optional<Boundary> boundary;                  ///< for models of two features
   std::vector<Picture> misclassified;                ///< the first 60 are shown
   std::int64_t misclassified_in_all = 0;

@@ -149,6 +149,23 @@ std::vector<Scalar> scalars_of(const Training& t) {
   return all;
 }
 
+/// How often which class was taken for which, of the part that is judged.
+std::string classes_of(const Judgement& j, const Problem& problem) {
+  const ConfusionMatrix& shown = j.test ? *j.test : j.dev ? *j.dev : j.train;
+  const char* part = j.test ? "test" : j.dev ? "dev" : "training";
+  return fmt::format("of the {} part:\n{}", part, dz::to_string(shown, problem.train.classes));
+}
+
+std::string verdict_of(const Judgement& j) {
+  std::string text;
+  if (j.verdict) {
+    text += j.verdict->sentence + "\n";
+    for (const std::string& advice : j.verdict->advice) text += "  try " + advice + "\n";
+  }
+  for (const std::string& remark : j.remarks) text += "note: " + remark + "\n";
+  return text;
+}
+
 Report report_of(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& j) {
   const Mlp& network = t.network;
   Report report;
@@ -165,7 +182,8 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   report.costs = t.costs;
   for (const Measurement& m : measurements_of(t))
     if (!std::isnan(m.dev_cost)) report.dev_costs.emplace_back(m.iteration - 1, m.dev_cost);
-  report.judgement = to_string(j, problem);
+  report.confusion = classes_of(j, problem);
+  report.judgement = verdict_of(j);
   add_curves(report, t);
   const Dataset& shown = problem.test ? *problem.test : problem.dev ? *problem.dev : problem.train;
   report.classes = problem.train.classes;
@@ -194,20 +212,7 @@ Judgement judge(const Training& t, const Problem& problem, const Run& run, const
   return j;
 }
 
-std::string to_string(const Judgement& j, const Problem& problem) {
-  const ConfusionMatrix& shown = j.test ? *j.test : j.dev ? *j.dev : j.train;
-  std::string text = fmt::format("of the {} part:\n{}",
-                                 j.test  ? "test"
-                                 : j.dev ? "dev"
-                                         : "training",
-                                 dz::to_string(shown, problem.train.classes));
-  if (j.verdict) {
-    text += j.verdict->sentence + "\n";
-    for (const std::string& advice : j.verdict->advice) text += "  try " + advice + "\n";
-  }
-  for (const std::string& remark : j.remarks) text += "note: " + remark + "\n";
-  return text;
-}
+std::string to_string(const Judgement& j, const Problem& problem) { return classes_of(j, problem) + verdict_of(j); }
 
 void prepare_folder(const fs::path& folder) {
   std::error_code error;
