@@ -97,7 +97,7 @@ Tensor lgamma(In x) {
                 wrt(x, [x](const Tensor& dy) { return dy * polygamma(0, x); }));
 }
 Tensor polygamma(int n, In x) {
-  if (n < 0) throw ValueError(fmt::format("there is no derivative of order {}", n + 1), "polygamma", x.at());
+  if (n < 0 || n > 150) throw ValueError(fmt::format("order {} is outside [0, 150], beyond which its factorial leaves the range", n), "polygamma", x.at());
   return record("polygamma", pointwise([n](auto v) { return static_cast<decltype(v)>(kernels::polygamma(n, v)); }),
                 wrt(x, [n, x](const Tensor& dy) { return dy * polygamma(n + 1, x); }));
 }

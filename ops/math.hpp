@@ -32,7 +32,7 @@ Tensor erf(In x);
 /// ln|Γ(x)|.
 Tensor lgamma(In x);
 /// The derivative of order n + 1 of ln|Γ(x)|: digamma for n = 0, trigamma for 1 (NIST DLMF 5.15); for n > 0 NaN below −1000. Throws
-/// ValueError for n < 0.
+/// ValueError for n outside [0, 150].
 Tensor polygamma(int n, In x);
 
 /// The largest whole number not above x, the smallest not below it, the nearest (halves to the even one). Constants to the graph: the

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <dz/graph/record.hpp>
@@ -129,7 +130,7 @@ Tensor recurrence(In a, In b, int axis, double initial, bool reverse) {
 
 Tensor shift(In x, int axis, std::int64_t by, double fill) {
   return record("shift", [=](const Array& v) { return kernels::shift(v, axis, by, fill); },
-                wrt(x, [=](const Tensor& dy) { return shift(dy, axis, -by); }));
+                wrt(x, [axis, back = -std::max(by, -axis_end)](const Tensor& dy) { return shift(dy, axis, back); }));
 }
 
 Tensor any(In x, const Axes& axis, bool keepdims) {

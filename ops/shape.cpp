@@ -71,20 +71,31 @@ Tensor slice(In x, int axis, std::int64_t start, std::int64_t stop, std::int64_t
                               [part](const Array& dx, const Array& dy) { kernels::add_to(part(dx), dy); })));
 }
 
+namespace {
+
+/// Behind the last of n elements at start, start + step, …; throws ShapeError where that is no place.
+std::int64_t behind(std::int64_t n, std::int64_t start, std::int64_t step) {
+  std::int64_t last = start;
+  if (start < 0 || step < 1 || (n > 0 && (__builtin_mul_overflow(n - 1, step, &last) || __builtin_add_overflow(last, start, &last) || last == axis_end)))
+    throw ShapeError(std::to_string(n) + " elements from " + std::to_string(start) + " on by steps of " + std::to_string(step));
+  return n > 0 ? last + 1 : start;
+}
+
+}  // namespace
+
 Tensor place(In x, const Shape& shape, int axis, std::int64_t start, std::int64_t step) {
   return record("place",
                 [=](const Array& v) {
                   if (v.rank() != shape.rank()) throw ShapeError("puts " + to_string(v.shape()) + " into " + to_string(shape) + ": ranks differ");
                   const int a = shape.axis(axis);
                   Array out = Array::full(shape, 0, v.dtype());
-                  Array part = out.slice(a, start, v.size(a) == 0 ? start : start + (v.size(a) - 1) * step + 1, step);
+                  Array part = out.slice(a, start, behind(v.size(a), start, step), step);
                   if (!part.same_shape(v)) throw ShapeError("puts " + to_string(v.shape()) + " into " + to_string(part.shape()) + " of " + to_string(shape));
                   launch(kernels::copy, part, v);
                   return out;
                 },
                 wrt(x, [=, part = x.shape()](const Tensor& dy) {
-                  const std::int64_t n = part[part.axis(axis)];
-                  return slice(dy, axis, start, n == 0 ? start : start + (n - 1) * step + 1, step);
+                  return slice(dy, axis, start, behind(part[part.axis(axis)], start, step), step);
                 }));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -206,7 +207,7 @@ Array recurrence(const Array& a, const Array& b, int axis, double initial, bool 
 Array shift(const Array& a, int axis, std::int64_t by, double fill) {
   const Slab s = along(a, axis);
   Array out = Array::make(a.shape(), a.dtype());
-  launch(shift_kernel, out, s.values, Shift{s.extents, by, fill});
+  launch(shift_kernel, out, s.values, Shift{s.extents, std::clamp(by, -s.extents.reduced, s.extents.reduced), fill});
   return out;
 }
 
