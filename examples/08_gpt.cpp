@@ -74,7 +74,7 @@ int main(int words_count, char** words) {
 
   Gpt model({.vocabulary = std::ssize(alphabet.letters), .tokens = context});
   AdamW adam{.beta2 = 0.99, .weight_decay = 0.1};
-  const CosineDecay rate{.rate = 0.001, .lowest = 0.0001, .steps = steps, .warmup = std::min<std::int64_t>(100, steps / 2)};
+  const CosineDecay rate{.rate = 0.002, .lowest = 0.0002, .steps = steps, .warmup = std::min<std::int64_t>(100, steps / 2)};
   const auto start = std::chrono::steady_clock::now();
   for (std::int64_t step = 0; step < steps; ++step) {
     const Tensor starts = floor(uniform({batch}, 0, static_cast<double>(std::ssize(train) - context), float64));
@@ -83,7 +83,10 @@ int main(int words_count, char** words) {
     clip_norm(model, 1);
     adam.learning_rate = rate(step);
     adam.step(model);
-    if (step % std::max<std::int64_t>(1, steps / 10) == 0) std::printf("step %4lld  cost %.4f\n", static_cast<long long>(step), J.item());
+    if (step % std::max<std::int64_t>(1, steps / 10) == 0) {
+      std::printf("step %4lld  cost %.4f\n", static_cast<long long>(step), J.item());
+      std::fflush(stdout);
+    }
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf("%.0f s; cost %.4f on the last tenth of the text\n\n", seconds.count(), cost_of_all(model, held_out, steps < 1000 ? 20 : std::ssize(all)));
