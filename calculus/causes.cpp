@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <optional>
 
 #include <dz/calculus/comparison.hpp>
@@ -119,34 +120,159 @@ std::string input_factor(const Values& d, const Values& s, const Values& x, doub
   return "";
 }
 
-/// What the single outputs tell: which of them contribute.
-std::string by_outputs(const Explanation& e) {
-  std::size_t missing = 0, stray = 0, other = 0;
-  for (std::size_t r = 1; r < e.slopes.size(); ++r)
-    for (std::size_t k = 0; k < e.slopes[r].size(); ++k) {
-      const double d = e.derivatives[r][k], s = e.slopes[r][k];
-      if (near(d, s, e.small)) continue;
-      if (std::abs(d) <= e.small * 1e-3) ++missing;
-      else if (std::abs(s) <= e.small * 1e-3) ++stray;
-      else ++other;
-    }
-  if (e.slopes.size() < 2) return "";
-  if (missing + stray + other == 0) return "right for each output by itself, wrong for all together: is the cotangent dy used more than once, or not as a factor?";
-  if (missing && !stray && !other) return "some outputs contribute nothing to it: is a sum over a broadcast axis missing?";
-  if (stray && !missing && !other) return "outputs that do not depend on an element contribute to it: is dy left out, or summed over an axis too many?";
-  if (stray && missing && !other) return "the cotangents of some outputs go to other elements: are axes or indices mixed up?";
-  return "";
+/// The index of an element in row order.
+std::vector<std::int64_t> unravelled(std::int64_t element, const Shape& shape) {
+  std::vector<std::int64_t> index(static_cast<std::size_t>(shape.rank()));
+  for (int a = shape.rank(); a-- > 0; element /= shape[a]) index[static_cast<std::size_t>(a)] = element % shape[a];
+  return index;
 }
+
+/// Whether the Jacobian is the right one with its axes, the output's and then the input's, in another order; and which order.
+class MixedAxes {
+ public:
+  explicit MixedAxes(const Explanation& e) : e_(e), out_(e.output->rank()) {
+    for (const Shape& shape : {*e.output, e.shape})
+      for (int a = 0; a < shape.rank(); ++a) sizes_.push_back(shape[a]);
+  }
+
+  std::string describe() const {
+    if (sizes_.size() > 5) return "";
+    std::vector<std::size_t> order(sizes_.size());
+    std::iota(order.begin(), order.end(), 0);
+    if (is_the_slopes(order)) return "";  // each output by itself is right
+    std::vector<std::size_t> fewest;
+    while (std::next_permutation(order.begin(), order.end()))
+      if (fits(order) && (fewest.empty() || moved(order).size() < moved(fewest).size()) && is_the_slopes(order)) fewest = order;
+    return fewest.empty() ? "" : name_of(fewest);
+  }
+
+ private:
+  bool fits(const std::vector<std::size_t>& order) const {
+    for (std::size_t a = 0; a < order.size(); ++a)
+      if (sizes_[a] != sizes_[order[a]] || (sizes_[a] == 1 && order[a] != a)) return false;
+    return true;
+  }
+
+  bool is_the_slopes(const std::vector<std::size_t>& order) const {
+    const auto n = static_cast<std::int64_t>(e_.x.size());
+    std::vector<std::int64_t> from(sizes_.size());
+    for (std::size_t r = 1; r < e_.slopes.size(); ++r) {
+      const std::vector<std::int64_t> o = unravelled(static_cast<std::int64_t>(r) - 1, *e_.output);
+      for (std::int64_t k = 0; k < n; ++k) {
+        const std::vector<std::int64_t> i = unravelled(k, e_.shape);
+        const auto at = [&](std::size_t axis) { return axis < o.size() ? o[axis] : i[axis - o.size()]; };
+        for (std::size_t a = 0; a < order.size(); ++a) from[a] = at(order[a]);
+        std::int64_t row = 0, element = 0;
+        for (std::size_t a = 0; a < from.size(); ++a) (a < o.size() ? row : element) = (a < o.size() ? row : element) * sizes_[a] + from[a];
+        const double s = e_.slopes[static_cast<std::size_t>(row) + 1][static_cast<std::size_t>(element)];
+        if (!near(e_.derivatives[r][static_cast<std::size_t>(k)], s, e_.small)) return false;
+      }
+    }
+    return true;
+  }
+
+  static std::vector<std::size_t> moved(const std::vector<std::size_t>& order) {
+    std::vector<std::size_t> axes;
+    for (std::size_t a = 0; a < order.size(); ++a)
+      if (order[a] != a) axes.push_back(a);
+    return axes;
+  }
+
+  std::string name_of(const std::vector<std::size_t>& order) const {
+    const auto out = static_cast<std::size_t>(out_);
+    const std::vector<std::size_t> axes = moved(order);
+    if (axes.size() == 2 && axes[0] >= out) return "it is the transposed of what it should be";
+    if (axes.size() == 2 && axes[1] < out) return "it is what dy transposed should give: does dy, or a factor, need a t()?";
+    if (axes.size() == 2) return "what dy is multiplied by is transposed: is a t() missing, or one too many?";
+    if (axes.size() == 4 && order.size() == 2 * out && order[axes[0]] == axes[1] && axes[2] == axes[0] + out && order[axes[2]] == axes[1] + out)
+      return fmt::format("it would be right with axes {} and {} exchanged: is it along the wrong axis, or are the operands of a product swapped?", axes[0], axes[1]);
+    return "its terms are right, with their axes in another order: are the operands of a product swapped, or a t() missing?";
+  }
+
+  const Explanation& e_;
+  int out_;
+  std::vector<std::int64_t> sizes_;
+};
+
+std::string listed(const std::vector<bool>& axes) {
+  std::string text;
+  for (std::size_t a = 0; a < axes.size(); ++a)
+    if (axes[a]) text += fmt::format("{}{}", text.empty() ? "" : " and ", a);
+  return text;
+}
+
+/// What the single outputs tell: which of them contribute.
+class Contributions {
+ public:
+  explicit Contributions(const Explanation& e) : e_(e) {
+    same_rank_ = e.output && e.output->rank() == e.shape.rank();
+    const auto rank = static_cast<std::size_t>(same_rank_ ? e.shape.rank() : 0);
+    missing_across_.resize(rank), stray_across_.resize(rank);
+    for (std::size_t r = 1; r < e.slopes.size(); ++r)
+      for (std::size_t k = 0; k < e.slopes[r].size(); ++k) {
+        const double d = e.derivatives[r][k], s = e.slopes[r][k];
+        if (near(d, s, e.small)) continue;
+        if (std::abs(d) <= e.small * 1e-3) ++missing_, note(r, k, missing_across_, missing_inside_);
+        else if (std::abs(s) <= e.small * 1e-3) ++stray_, note(r, k, stray_across_, stray_inside_);
+        else ++other_;
+      }
+  }
+
+  std::string describe() const {
+    if (e_.slopes.size() < 2) return "";
+    if (missing_ + stray_ + other_ == 0) return "right for each output by itself, wrong for all together: is the cotangent dy used more than once, or not as a factor?";
+    const std::string missed = listed(missing_across_), strayed = listed(stray_across_);
+    if (missing_ && !stray_) {
+      if (!missed.empty() && !missing_inside_) {
+        const char* kind = broadcast_along_missing() ? "the sum over a broadcast axis" : "a sum over that axis";
+        return fmt::format("outputs elsewhere along axis {} depend on it too, and their cotangents do not reach it: is {} missing?", missed, kind);
+      }
+      if (!other_) return "some outputs contribute nothing to it: is a sum over a broadcast axis missing, or one of its terms?";
+    }
+    if (stray_ && !missing_ && !other_) {
+      if (!strayed.empty()) return fmt::format("outputs that do not depend on an element contribute to it: is dy left out, or summed over axis {}?", strayed);
+      return "outputs that do not depend on an element contribute to it: is dy left out, or summed over an axis too many?";
+    }
+    if (stray_ && missing_) {
+      if (!missed.empty() && !strayed.empty() && missed != strayed) return fmt::format("it takes together what lies along axis {}, where axis {} is meant: is a sum over the wrong axis?", strayed, missed);
+      if (!other_) return "the cotangents of some outputs go to other elements: are axes or indices mixed up?";
+    }
+    return "";
+  }
+
+ private:
+  /// Along which axes the output and the element lie apart.
+  void note(std::size_t r, std::size_t k, std::vector<bool>& across, bool& inside) {
+    if (!same_rank_) return;
+    const auto o = unravelled(static_cast<std::int64_t>(r) - 1, *e_.output), i = unravelled(static_cast<std::int64_t>(k), e_.shape);
+    bool apart = false;
+    for (std::size_t a = 0; a < o.size(); ++a)
+      if (o[a] != i[a]) across[a] = apart = true;
+    inside |= !apart && *e_.output == e_.shape;
+  }
+
+  bool broadcast_along_missing() const {
+    for (std::size_t a = 0; a < missing_across_.size(); ++a)
+      if (missing_across_[a] && e_.shape[static_cast<int>(a)] != 1) return false;
+    return true;
+  }
+
+  const Explanation& e_;
+  bool same_rank_, missing_inside_ = false, stray_inside_ = false;
+  std::vector<bool> missing_across_, stray_across_;
+  std::size_t missing_ = 0, stray_ = 0, other_ = 0;
+};
 
 std::string few_elements(const Values& d, const Values& s, const Shape& shape, double small) {
   std::vector<std::int64_t> wrong;
   for (std::size_t k = 0; k < s.size(); ++k)
     if (!near(d[k], s[k], small)) wrong.push_back(static_cast<std::int64_t>(k));
   if (wrong.empty() || wrong.size() * 2 >= s.size()) return "";
+  if (wrong.size() == 1 && wrong.back() < static_cast<std::int64_t>(s.size()) - 1) return fmt::format("only the element at {} is wrong", index_of(wrong[0], shape));
   const std::string where = wrong.back() == static_cast<std::int64_t>(s.size()) - 1 ? ", the last among them: does a loop end too early?"
                             : wrong.front() == 0                                      ? ", the first among them: is an edge forgotten?"
                                                                                        : "";
-  return fmt::format("{} of {} elements are wrong, the first at {}{}", wrong.size(), s.size(), index_of(wrong.front(), shape), where);
+  return fmt::format("{} of {} elements {} wrong, the first at {}{}", wrong.size(), s.size(), wrong.size() == 1 ? "is" : "are", index_of(wrong.front(), shape), where);
 }
 
 }  // namespace
@@ -157,9 +283,11 @@ std::string likely_cause(const Explanation& e) {
     if (!std::isfinite(v)) return "the derivative is not finite";
   if (const auto f = common_factor(d, s, e.small); f && std::abs(*f - 1) > 1e-3) return say_factor(*f, e.shape);
   if (std::string text = misplaced(d, s, e.shape, e.small); !text.empty()) return text;
-  if (std::string text = by_outputs(e); !text.empty()) return text;
-  if (std::string text = input_factor(d, s, e.x, e.small); !text.empty()) return text;
-  return few_elements(d, s, e.shape, e.small);
+  if (std::string text = few_elements(d, s, e.shape, e.small); !text.empty()) return text;
+  if (e.output)
+    if (std::string text = MixedAxes(e).describe(); !text.empty()) return text;
+  if (std::string text = Contributions(e).describe(); !text.empty()) return text;
+  return input_factor(d, s, e.x, e.small);
 }
 
 }  // namespace dz::detail

@@ -1,6 +1,7 @@
 #pragma once
 // Why a derivative is probably wrong: patterns in how it differs from the slopes.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Explanation {
   std::vector<std::vector<double>> slopes;
   const std::vector<std::string>& outputs;
   double small;  // differences below this do not count
+  std::optional<Shape> output;  // of the single outputs, where they are all of one tensor
 };
 
 /// A sentence, or nothing where no pattern fits.

@@ -145,7 +145,7 @@ OperationCheck examine(const NodeRef& node, std::uint64_t seed) {
 double misfit(const OperationCheck& o) {
   double worst = o.apart;
   for (const InputCheck& c : o.inputs) {
-    const double size = std::max({std::abs(c.derivative), std::abs(c.difference), 1e-12});
+    const double size = std::max({std::abs(c.derivative), std::abs(c.difference), c.size, 1e-12});
     const double apart = std::abs(c.derivative - c.difference) / size;
     worst = std::isnan(apart) ? HUGE_VAL : std::max(worst, apart);
   }
@@ -181,20 +181,25 @@ GraphCheck check_graph(const Tensor& J, std::uint64_t seed, At at) {
   return check;
 }
 
+std::string details(const OperationCheck& check, int indent) {
+  const std::string before(static_cast<std::size_t>(indent), ' ');
+  std::string text;
+  if (!check.trouble.empty()) text += before + wrapped(check.trouble, indent + 2, indent) + "\n";
+  for (const InputCheck& c : check.inputs)
+    if (c.verdict != Verdict::right) text += before + to_string(c, indent) + "\n";
+  return text;
+}
+
 std::string to_string(const GraphCheck& check) {
   constexpr std::size_t shown = 40;
-  std::string text = fmt::format("  {:<10} {:<32} {:<16} {:>10}  {}\n", "verdict", "operation", "shape", "apart", "line");
+  std::string text = fmt::format("  {:<10} {:<32} {:<16} {:>8}  {}\n", "verdict", "operation", "shape", "apart", "line");
   for (std::size_t i = 0; i < check.operations.size(); ++i) {
     const OperationCheck& o = check.operations[i];
     if (i >= shown && o.verdict == Verdict::right) {
       text += fmt::format("  and {} more, all right\n", check.operations.size() - i);
       break;
     }
-    text +=
-        fmt::format("  {:<10} {:<32} {:<16} {:>10.1e}  {}\n", word(o.verdict), o.operation, to_string(o.shape), misfit(o), to_string(o.at));
-    if (!o.trouble.empty()) text += "    " + o.trouble + "\n";
-    for (const InputCheck& c : o.inputs)
-      if (c.verdict != Verdict::right) text += "    " + to_string(c) + "\n";
+    text += fmt::format("  {:<10} {:<32} {:<16} {:>8.1e}  {}\n", word(o.verdict), o.operation, to_string(o.shape), misfit(o), to_string(o.at)) + details(o, 4);
   }
   return text;
 }

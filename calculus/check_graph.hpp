@@ -28,6 +28,8 @@ struct GraphCheck {
 };
 /// A table with a line for each operation, worst first, and what is wrong with the wrong ones.
 std::string to_string(const GraphCheck& check);
+/// What was found in an operation that is not right, in indented lines.
+std::string details(const OperationCheck& check, int indent);
 std::ostream& operator<<(std::ostream& out, const GraphCheck& check);
 
 /// Examines every operation between J and its leaves, which were recorded while `auto guard = checked();` was alive: its derivative

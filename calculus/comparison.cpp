@@ -44,6 +44,7 @@ class Comparison {
   InputCheck run() {
     result_.name = claim_.name;
     result_.shape = claim_.shape;
+    for (const auto& g : claim_.gradients) result_.size = std::max(result_.size, largest_of(g));
     for (const double v : differences_.at_rest())
       if (!std::isfinite(v)) return give_up("the function is not finite here");
     const auto n = static_cast<std::int64_t>(x_.size());
@@ -183,7 +184,7 @@ class Comparison {
   /// What would explain it: from all elements' slopes, where they are few enough.
   void explain(std::int64_t n) {
     if (n > explained_elements) return;
-    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_};
+    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_, claim_.output};
     for (std::int64_t k = 0; k < n; ++k) {
       const std::vector<Slope> s = differences_.slopes({{claim_.input, k, k + 1}}, 1, 0);
       for (std::size_t r = 0; r < s.size(); ++r) e.slopes[r].push_back(s[r].value);
@@ -251,15 +252,35 @@ std::string index_of(std::int64_t element, const Shape& shape) {
   return "[" + index + "]";
 }
 
-std::string to_string(const InputCheck& c) {
+std::string wrapped(std::string_view text, int indent, int used) {
+  constexpr int columns = 100;
+  std::string out;
+  int column = used;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    const auto width = static_cast<int>(std::ranges::count_if(word, [](char c) { return (c & 0xC0) != 0x80; }));  // UTF-8: the rest of a letter
+    if (!out.empty() && column + 1 + width > columns) out += "\n" + std::string(static_cast<std::size_t>(indent), ' '), column = indent;
+    else if (!out.empty()) out += ' ', ++column;
+    out += word;
+    column += width;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+std::string to_string(const InputCheck& c, int indent) {
+  const std::string begin = "\n" + std::string(static_cast<std::size_t>(indent) + 2, ' '), head = fmt::format("{} {}: ", c.name, to_string(c.shape));
+  const auto line = [&](const std::string& text) { return text.empty() ? "" : begin + wrapped(text, indent + 4, indent + 2); };
   if (c.verdict == Verdict::right)
-    return fmt::format("{} {}: right ({} elements, the worst {:.3g} against {:.3g})", c.name, to_string(c.shape), c.compared, c.derivative,
-                       c.difference);
-  const std::string cause = c.cause.empty() ? "" : "\n      " + c.cause, place = index_of(c.element, c.shape);
-  if (c.verdict == Verdict::undecided) return fmt::format("{} {}: cannot decide at element {}{}", c.name, to_string(c.shape), place, cause);
-  return fmt::format("{} {}: wrong at element {}{}: derivative {:.9g}, by differences {:.9g} ± {:.1g} ({} of {} compared differ){}", c.name,
-                     to_string(c.shape), place, c.output.empty() ? "" : " of " + c.output, c.derivative, c.difference, c.error_bar, c.differing,
-                     c.compared, cause);
+    return wrapped(head + (c.compared ? fmt::format("right ({} of {} elements compared; furthest apart {:.6g}, by differences {:.6g} ± {:.0e})", c.compared, c.shape.volume(),
+                                                    c.derivative, c.difference, c.error_bar)
+                                      : "right (it has no elements)"),
+                   indent + 4, indent);
+  const std::string place = index_of(c.element, c.shape);
+  if (c.verdict == Verdict::undecided) return wrapped(head + "cannot decide at element " + place, indent + 4, indent) + line(c.cause);
+  return wrapped(fmt::format("{}wrong at element {}{} ({} of {} compared differ)", head, place, c.output.empty() ? "" : ", as it acts on " + c.output, c.differing, c.compared), indent + 4, indent) +
+         line(fmt::format("derivative {:.9g}, by differences {:.9g} ± {:.0e}", c.derivative, c.difference, c.error_bar)) + line(c.cause);
 }
 
 }  // namespace dz

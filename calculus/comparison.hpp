@@ -2,7 +2,9 @@
 // A gradient against slopes: small inputs element by element, large ones along random directions, bisected down to the element.
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <dz/calculus/differences.hpp>
@@ -24,11 +26,18 @@ struct InputCheck {
   double error_bar = 0;        ///< what they may differ by
   std::int64_t compared = 0;   ///< elements compared one by one
   std::int64_t differing = 0;  ///< of these
+  double size = 0;             ///< the largest derivative of this input
   std::string cause;           ///< a guess, or why it cannot be decided; may be empty
 };
 
-/// "input 0 (3, 4): wrong at element [1, 2]: derivative 0.42, by differences 0.84 ± 2e-10 (12 of 12 compared differ; …)".
-std::string to_string(const InputCheck& check);
+/// A few lines of at most 100 columns, the last without its end:
+///   input 0 (3, 4): wrong at element [1, 2] (12 of 12 compared differ)
+///     derivative 0.42, by differences 0.84 ± 2e-10
+///     the likely cause
+/// Those after the first, and what is too long for one, are indented by `indent` and more.
+std::string to_string(const InputCheck& check, int indent = 0);
+/// The text in lines of at most 100 columns, broken at spaces; each after the first begins with `indent` spaces, the first has `used` columns already.
+std::string wrapped(std::string_view text, int indent, int used = 0);
 /// The index of an element in row order: "[1, 2]".
 std::string index_of(std::int64_t element, const Shape& shape);
 
@@ -44,6 +53,7 @@ struct Claim {
   Shape shape;
   Gradients gradients;
   std::vector<std::string> outputs;  // of each row: its element's index, with the output's number where there are several
+  std::optional<Shape> output = {};  // of the rows, where all but the first are the elements of one output
 };
 
 /// Compares a claim with the slopes. Row 0 must be there.

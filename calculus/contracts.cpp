@@ -25,21 +25,6 @@ Values values_of(const Tensors& tensors) {
   return v;
 }
 
-/// Equal up to rounding of float64, in other orders of summation.
-bool same(const std::vector<double>& a, const std::vector<double>& b) {
-  if (a.size() != b.size()) return false;
-  double largest = 0;
-  for (const double v : a)
-    if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
-  for (std::size_t k = 0; k < a.size(); ++k)
-    if (!(std::abs(a[k] - b[k]) <= 1e-9 * largest) && !(a[k] == b[k]) && !(std::isnan(a[k]) && std::isnan(b[k]))) return false;
-  return true;
-}
-
-bool same(const Values& a, const Values& b) {
-  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return same(x, y); });
-}
-
 std::vector<double> sum_of(const std::vector<double>& a, double factor, const std::vector<double>& b) {
   std::vector<double> c = a;
   for (std::size_t k = 0; k < c.size(); ++k) c[k] += factor * b[k];
@@ -82,10 +67,12 @@ Tensors values_again(const Tensors& tensors) {
 
 class Contracts {
  public:
-  Contracts(const Subject& s, const Generator& start, std::uint64_t seed) : s_(s), start_(start), seed_(seed), leaves_(s.leaves()) {
+  Contracts(const Subject& s, const Generator& start, std::uint64_t seed, double rounding, bool slopes)
+      : s_(s), start_(start), seed_(seed), rounding_(rounding), slopes_(slopes), leaves_(s.leaves()) {
     const Tensors y = run(s_, start_);
     c_ = cotangents_like(y, seed_);
     gradients_ = values_of(gradients(y, cotangents_like(y, seed_), leaves_));
+    noise_ = gradient_noise(s_, start_, seed_, rounding_);
   }
 
   std::vector<std::string> check() {
@@ -104,6 +91,28 @@ class Contracts {
   }
 
  private:
+  /// Equal up to rounding, in other orders of summation.
+  bool same(const std::vector<double>& a, const std::vector<double>& b, double noise) const {
+    if (a.size() != b.size()) return false;
+    double largest = 0;
+    for (const double v : a)
+      if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
+    const double bar = (rounding_ == 0x1p-53 ? 1e-9 : 1e-4) * largest + 64 * noise;
+    for (std::size_t k = 0; k < a.size(); ++k)
+      if (!(std::abs(a[k] - b[k]) <= bar) && !(a[k] == b[k]) && !(std::isnan(a[k]) && std::isnan(b[k]))) return false;
+    return true;
+  }
+  /// Gradients of the inputs, or of those among them that are arguments.
+  bool same_gradients(const Values& a, const Values& b) const {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i)
+      if (!same(a[i], b[i], noise_[i])) return false;
+    return true;
+  }
+  bool same_outputs(const Values& a, const Values& b) const {
+    return std::ranges::equal(a, b, [this](const auto& x, const auto& y) { return same(x, y, 0); });
+  }
+
   template <class... A> void report(fmt::format_string<A...> text, A&&... a) { broken_.push_back(fmt::format(text, std::forward<A>(a)...)); }
 
   void leaves_alone() {
@@ -127,7 +136,7 @@ class Contracts {
     for (const Tensor& leaf : leaves_) leaf.set_grad(full_like(leaf, std::numeric_limits<double>::quiet_NaN()));
     const Values with_poison = values_of(gradients(run(s_, start_), c_, leaves_));
     for (std::size_t i = 0; i < leaves_.size(); ++i) leaves_[i].clear_grad();
-    if (!same(gradients_, with_poison)) report("its gradient changes with what an earlier pass has left in grad()");
+    if (!same_gradients(gradients_, with_poison)) report("its gradient changes with what an earlier pass has left in grad()");
   }
 
   void adds_up() {
@@ -149,8 +158,8 @@ class Contracts {
     for (const Tensor& leaf : leaves_) leaf.clear_grad();
     for (std::size_t i = 0; i < once.size(); ++i) {
       if (once[i].empty()) continue;
-      if (!same(once[i], gradients_[i])) report("backward() and grad() give {} different gradients", s_.inputs[i].name);
-      if (!same(sum_of(once[i], 1, once[i]), twice[i])) report("two reverse passes do not add up to twice the gradient of {}", s_.inputs[i].name);
+      if (!same(once[i], gradients_[i], noise_[i])) report("backward() and grad() give {} different gradients", s_.inputs[i].name);
+      if (!same(sum_of(once[i], 1, once[i]), twice[i], noise_[i])) report("two reverse passes do not add up to twice the gradient of {}", s_.inputs[i].name);
     }
   }
 
@@ -172,8 +181,8 @@ class Contracts {
     const Values v = values_of(gradients(y, other, leaves_, true)), together = values_of(gradients(y, both, leaves_, true));
     const Values again = values_of(gradients(y, c_, leaves_));
     for (std::size_t i = 0; i < v.size(); ++i) {
-      if (!same(again[i], gradients_[i])) report("another pass over the same graph gives {} another gradient: is a saved value changed?", s_.inputs[i].name);
-      else if (!same(sum_of(gradients_[i], 2, v[i]), together[i])) report("the gradient of {} is not linear in the cotangent", s_.inputs[i].name);
+      if (!same(again[i], gradients_[i], noise_[i])) report("another pass over the same graph gives {} another gradient: is a saved value changed?", s_.inputs[i].name);
+      else if (!same(sum_of(gradients_[i], 2, v[i]), together[i], noise_[i])) report("the gradient of {} is not linear in the cotangent", s_.inputs[i].name);
     }
   }
 
@@ -190,7 +199,7 @@ class Contracts {
       else
         for (std::size_t i = 0; i < g.size(); ++i) total[i] = sum_of(total[i], 1, g[i]);
     }
-    if (!total.empty() && !same(total, gradients_)) report("where only one output has a cotangent, the gradients do not add up to that of all");
+    if (!total.empty() && !same_gradients(total, gradients_)) report("where only one output has a cotangent, the gradients do not add up to that of all");
   }
 
   /// Runs f; a refusal by dz::Error is fine, anything else that is thrown is not.
@@ -219,8 +228,9 @@ class Contracts {
       const Subject other = with_arguments(s_, elsewhere);
       const Tensors first = run(s_, start_), second = run(other, start_);
       const Values here = values_of(gradients(first, c_, leaves_)), there = values_of(gradients(second, cotangents_like(second, seed_), other.leaves()));
-      if (!same(here, gradients_)) report("its gradient is that of a later call: the derivative reads what the newest forward has left");
-      else if (!same(there, expected)) report("its gradient depends on an earlier call");
+      if (!same_gradients(here, gradients_)) report("its gradient is that of a later call: the derivative reads what the newest forward has left");
+      else if (!same_gradients(there, expected)) report("its gradient depends on an earlier call");
+      else if (slopes_) compare_slope("called again, with other values", other, cotangents_like(second, seed_), there);
     });
   }
 
@@ -240,7 +250,8 @@ class Contracts {
           const auto position = [&](std::size_t argument) {
             return static_cast<std::size_t>(std::count_if(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(argument), [](const Tensor& t) { return is_floating(t.dtype()); }));
           };
-          if (!same(one[0], sum_of(separate[position(i)], 1, separate[position(j)])))
+          const std::size_t first = position(i), second = position(j);
+          if (!same(one[0], sum_of(separate[first], 1, separate[second]), noise_[first] + noise_[second]))
             report("given one tensor as inputs {} and {}, its gradient is not the sum of both", i, j);
         });
       }
@@ -251,8 +262,8 @@ class Contracts {
       attempt(fmt::format("a {} input {}", layout, i), [&] {
         Values y, z;
         const Values g = gradients_at(plain, &y), h = gradients_at(other, &z);
-        if (!same(y, z)) report("its value changes where input {} is {}: does a loop take it for contiguous?", i, layout);
-        else if (!same(g, h)) report("its gradient changes where input {} is {}", i, layout);
+        if (!same_outputs(y, z)) report("its value changes where input {} is {}: does a loop take it for contiguous?", i, layout);
+        else if (!same_gradients(g, h)) report("its gradient changes where input {} is {}", i, layout);
       });
     };
     for (std::size_t i = 0; i < s_.arguments.size(); ++i) {
@@ -286,27 +297,27 @@ class Contracts {
           const Subject other = with_arguments(s_, small);
           const Tensors y = run(other, start_), c = cotangents_like(y, seed_);
           const Tensors g = gradients(y, c, other.leaves());
-          if (to == 1) compare_small(other, y, c, g);
+          if (to == 1 && slopes_) compare_slope(fmt::format("where an axis has size 1 ({})", shapes_of(other.arguments)), other, c, values_of(g));
         });
       }
   }
 
-  /// One slope along all inputs: that of an axis of size 1 is as right as any.
-  void compare_small(const Subject& other, const Tensors& y, const Tensors& c, const Tensors& g) {
+  /// One slope along all inputs of another call, whose gradients g are.
+  void compare_slope(const std::string& where, const Subject& other, const Tensors& c, const Values& g) {
     Probe probe;
+    probe.rounding = rounding_;
     for (const NamedLeaf& input : other.inputs) probe.inputs.push_back(input.leaf.value());
     probe.rows = [&] {
       const auto quiet = no_grad();
       return std::vector<double>{contraction(run(other, start_), c)};
     };
-    if (!std::isfinite(contraction(y, c))) return;
+    if (!std::isfinite(probe.rows()[0])) return;
     const Differences differences(probe);
     std::vector<Claim> claims;
-    for (std::size_t i = 0; i < other.inputs.size(); ++i) claims.push_back({i, other.inputs[i].name, g[i].shape(), {g[i].to_vector()}, {""}});
+    for (std::size_t i = 0; i < other.inputs.size(); ++i) claims.push_back({i, other.inputs[i].name, other.inputs[i].leaf.shape(), {g[i]}, {""}});
     const InputCheck found = compare_along_all(differences, claims, seed_);
     if (found.verdict == Verdict::wrong)
-      report("where an axis has size 1 ({}), its gradient along a random direction is {:.9g}, by differences {:.9g}", shapes_of(other.arguments), found.derivative,
-             found.difference);
+      report("{}, its gradient along a random direction is {:.9g}, by differences {:.9g}", where, found.derivative, found.difference);
   }
 
   static std::string shapes_of(const Tensors& tensors) {
@@ -318,16 +329,19 @@ class Contracts {
   const Subject& s_;
   const Generator start_;
   const std::uint64_t seed_;
+  const double rounding_;
+  const bool slopes_;
   const Tensors leaves_;
   Tensors c_;
   Values gradients_;
+  std::vector<double> noise_;  // of each input's gradient
   std::vector<std::string> broken_;
 };
 
 }  // namespace
 
-std::vector<std::string> broken_contracts(const Subject& subject, const Generator& start, std::uint64_t seed) {
-  return Contracts(subject, start, seed).check();
+std::vector<std::string> broken_contracts(const Subject& subject, const Generator& start, std::uint64_t seed, double rounding, bool slopes) {
+  return Contracts(subject, start, seed, rounding, slopes).check();
 }
 
 }  // namespace dz::detail

@@ -10,7 +10,8 @@
 namespace dz::detail {
 
 /// What the subject breaks of these, a sentence each; none where all is kept. Inputs of other layouts, of size 1 and without elements are
-/// tried where its arguments can be exchanged.
-std::vector<std::string> broken_contracts(const Subject& subject, const Generator& start, std::uint64_t seed);
+/// tried where its arguments can be exchanged. `rounding` is that of the subject's dtype. Without `slopes`, gradients are not compared
+/// with differences once more.
+std::vector<std::string> broken_contracts(const Subject& subject, const Generator& start, std::uint64_t seed, double rounding, bool slopes);
 
 }  // namespace dz::detail

@@ -1,7 +1,11 @@
 #include <dz/calculus/subject.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 #include <dz/graph/mode.hpp>
 #include <dz/graph/reverse.hpp>
+#include <dz/ops/arithmetic.hpp>
 #include <dz/ops/creation.hpp>
 
 namespace dz::detail {
@@ -76,6 +80,29 @@ Tensors gradients(const Tensors& outputs, const Tensors& cotangents, const Tenso
   Tensors none;
   for (const Tensor& x : leaves) none.push_back(zeros_like(x));
   return none;
+}
+
+std::vector<double> gradient_noise(const Subject& s, const Generator& start, std::uint64_t seed, double rounding) {
+  const Tensors y = run(s, start), leaves = s.leaves(), c = cotangents_like(y, seed), rest = gradients(y, c, leaves, true);
+  double terms = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const std::vector<double> a = y[i].to_vector(), b = c[i].to_vector();
+    for (std::size_t k = 0; k < a.size(); ++k)
+      if (const double term = std::abs(a[k] * b[k]); std::isfinite(term)) terms += term;
+  }
+  std::vector<double> noise(leaves.size(), rounding * terms);
+  Generator g(seed + 99);
+  for (int time = 0; time < 3; ++time) {
+    Tensors moved;
+    for (const Tensor& t : c) moved.push_back(Tensor((t.detach() * (1 + uniform(t.shape(), -4 * rounding, 4 * rounding, t.dtype(), g))).value()));
+    const Tensors now = gradients(y, moved, leaves, true);
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      const std::vector<double> a = rest[i].to_vector(), b = now[i].to_vector();
+      for (std::size_t k = 0; k < a.size(); ++k)
+        if (const double by = std::abs(a[k] - b[k]); std::isfinite(by)) noise[i] = std::max(noise[i], by);
+    }
+  }
+  return noise;
 }
 
 }  // namespace dz::detail

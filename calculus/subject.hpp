@@ -42,4 +42,8 @@ double contraction(const Tensors& outputs, const Tensors& cotangents);
 /// The gradients of the contraction by the leaves, zeros where nothing was recorded. Outputs with an empty cotangent are left out.
 Tensors gradients(const Tensors& outputs, const Tensors& cotangents, const Tensors& leaves, bool retain = false);
 
+/// What rounding alone does to each leaf's gradient: how far it moves where the cotangents do by a few roundings, and at least a
+/// rounding of the contraction's terms. It is more than its size would make it where its terms cancel (a bias before a normalisation).
+std::vector<double> gradient_noise(const Subject& s, const Generator& start, std::uint64_t seed, double rounding);
+
 }  // namespace dz::detail

@@ -60,6 +60,11 @@ class Derivatives {
     detail::read_limit = {n.recorded(), detail::write_clock()};
     try {
       n.pull(pull);
+    } catch (ShapeError& e) {
+      if (!e.operation().empty() && e.operation() != n.name())  // of an operation within, which says nothing of this one
+        throw ShapeError(fmt::format("{}, in the derivative of {}", e.reason(), n.name()), e.operation(), e.at() ? e.at() : n.at());
+      e.locate(n.name(), n.at());
+      throw;
     } catch (Error& e) {
       e.locate(n.name(), n.at());
       throw;
@@ -352,6 +357,8 @@ Tensor seed_of(const Tensor& y, const Tensor& given, At at, const char* what) {
                        at);
     return Tensor(Array::full(y.shape(), 1, y.dtype()));
   }
+  if (detail::widening && given.dtype() != y.dtype() && is_floating(given.dtype()) && !given.requires_grad())
+    return seed_of(y, Tensor(given.value().cast(y.dtype())), at, what);  // a reverse pass within a derivative that captured float32
   if (given.dtype() != y.dtype() || given.shape() != y.shape())
     throw ShapeError(fmt::format("the seed is {} {}, the output {} {}", name(given.dtype()), to_string(given.shape()), name(y.dtype()),
                                  to_string(y.shape())),

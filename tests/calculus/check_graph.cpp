@@ -81,6 +81,24 @@ TEST_CASE("check_graph examines kernels of float32 alone", "[check_graph]") {
   CHECK(wrong.operations[0].verdict == Verdict::wrong);
 }
 
+TEST_CASE("check_graph examines a derivative that runs a reverse pass of its own", "[check_graph]") {
+  const auto cubed = [](In x, double factor) {
+    return record("cubed", [](const Array& v) { return (Tensor(v) * square(Tensor(v))).value(); }, wrt(x, [x, factor](const Tensor& dy) {
+                    const auto recording = with_grad();
+                    const Tensor own = variable(x.detach());
+                    return grad(own * square(own), own, {.seeds = {dy}}) * factor;
+                  }));
+  };
+  seed(5);
+  const Tensor x = variable(normal({3, 4}));
+  const auto guard = checked();
+  CHECK_THAT(check_graph(sum(tanh(cubed(x, 1)))), Passes());
+  const GraphCheck wrong = check_graph(sum(tanh(cubed(x, 1.01))));
+  CHECK(wrong.operations[0].operation == "cubed");
+  CHECK(wrong.operations[0].verdict == Verdict::wrong);
+  CHECK(wrong.operations[1].verdict == Verdict::right);
+}
+
 TEST_CASE("check_graph says what it needs", "[check_graph]") {
   const Tensor x = variable(ones({2}));
   CHECK_THROWS_AS(check_graph(sum(x)), GraphError);

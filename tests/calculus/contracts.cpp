@@ -1,5 +1,7 @@
 // What a gradient check says beyond slopes: each function here is right in value and breaks one thing; its right twin passes.
 
+#include <regex>
+
 #include <dz/dz.hpp>
 
 #include "tests/support/support.hpp"
@@ -12,8 +14,9 @@ using namespace dz;
 
 namespace {
 
+/// The words may stand in two lines of the report.
 void check_finds(const Gradcheck& check, const std::string& words) {
-  const std::string text = to_string(check);
+  const std::string text = std::regex_replace(to_string(check), std::regex("\\s+"), " ");
   INFO(text);
   CHECK(check.result().verdict() == Verdict::wrong);
   CHECK(text.find(words) != std::string::npos);
@@ -66,6 +69,13 @@ TEST_CASE("a derivative that remembers the newest call is found", "[gradcheck]")
     return record("stale", square_value, wrt(x, [&newest](const Tensor& dy) { return dy * newest * 2; }));
   };
   check_finds(gradcheck(stale, normal({4})), "later call");
+  Tensor oldest;
+  const auto frozen = [&](In x) {
+    if (!oldest) oldest = Tensor(x.value().clone());
+    return record("frozen", [](const Array& v) { return kernels::matmul(v, v); },
+                  wrt(x, [kept = oldest](const Tensor& dy) { return matmul(dy, kept.t()) + matmul(kept.t(), dy); }));
+  };
+  check_finds(gradcheck(frozen, normal({3, 3})), "with other values");
 }
 
 TEST_CASE("a loop that takes its input for contiguous is found", "[gradcheck]") {
@@ -85,6 +95,23 @@ TEST_CASE("a loop that takes its input for contiguous is found", "[gradcheck]") 
   };
   CHECK_THAT(gradcheck(loop(true), normal({3, 4})), Passes());
   check_finds(gradcheck(loop(false), normal({3, 4})), "contiguous");
+}
+
+TEST_CASE("a kernel of float32 alone owes the same", "[gradcheck]") {
+  const auto triple = [](bool careful) {
+    return [careful](In x) {
+      return record(
+          "triple",
+          [careful](const Array& v) {
+            const Array in = careful ? v.contiguous() : v, out = Array::make(v.shape());
+            for (std::int64_t i = 0; i < v.size(); ++i) out.writable<float>()[i] = in.data<float>()[i] * 3;
+            return out;
+          },
+          wrt(x, [](const Tensor& dy) { return dy * 3; }));
+    };
+  };
+  CHECK_THAT(gradcheck(triple(true), normal({3, 4})), Passes());
+  check_finds(gradcheck(triple(false), normal({3, 4})), "contiguous");
 }
 
 TEST_CASE("an axis of size 1 or 0 that breaks a derivative is found", "[gradcheck]") {
@@ -204,7 +231,7 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
     return record("adds", kernels::add, wrt(x, [](const Tensor& dy) { return dy; }),
                   wrt(b, [](const Tensor& dy) { return Tensor(dy.value().slice(0, 0, 1)); }));
   };
-  check_finds(gradcheck(adds, normal({5, 4}, 0, 1, float64), normal({1, 4}, 0, 1, float64)), "sum over a broadcast axis");
+  check_finds(gradcheck(adds, normal({5, 4}, 0, 1, float64), normal({1, 4}, 0, 1, float64)), "axis 0 depend on it too, and their cotangents do not reach it: is the sum over a broadcast axis missing?");
   const auto half = [](In x) { return record("half", square_value, wrt(x, [x](const Tensor& dy) { return dy * x; })); };
   check_finds(gradcheck(half, normal({5})), "0.5 times");
   const auto bare = [](In x) { return record("bare", square_value, wrt(x, [](const Tensor& dy) { return dy * 2; })); };
@@ -217,6 +244,23 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
                   }));
   };
   check_finds(gradcheck(shifted, normal({6})), "shifted by one");
+  const auto product = [](const char* how) {
+    return [how = std::string(how)](In a, In b) {
+      return record("product", kernels::matmul, wrt(a, [b](const Tensor& dy) { return matmul(dy, b.t()); }),
+                    wrt(b, [a, how](const Tensor& dy) { return how == "a t() less" ? matmul(a, dy) : how == "swapped" ? matmul(dy, a.t()) : matmul(a.t(), dy.t()); }));
+    };
+  };
+  check_finds(gradcheck(product("a t() less"), square_matrix, square_matrix * 2), "what dy is multiplied by is transposed");
+  check_finds(gradcheck(product("dy.t()"), square_matrix, square_matrix * 2), "what dy transposed should give");
+  check_finds(gradcheck(product("swapped"), square_matrix, square_matrix * 2), "in another order");
+  const auto distribution = [](In x) {
+    return record("distribution", [](const Array& v) { return softmax(Tensor(v), 1).value(); }, wrt(x, [](const Tensor& dy, const Tensor& y) { return y * (dy - sum(dy * y, 0, true)); }));
+  };
+  check_finds(gradcheck(distribution, normal({3, 4})), "it takes together what lies along axis 0, where axis 1 is meant");
+  const auto centred = [](In x) {
+    return record("centred", [](const Array& v) { return (Tensor(v) - mean(Tensor(v), 1, true)).value(); }, wrt(x, [](const Tensor& dy) { return dy - mean(dy, 0, true); }));
+  };
+  check_finds(gradcheck(centred, square_matrix), "with axes 0 and 1 exchanged: is it along the wrong axis");
 }
 
 TEST_CASE("check_graph finds what is wrong in float32 alone", "[check_graph]") {
@@ -242,4 +286,27 @@ TEST_CASE("gradcheck takes a model and tensors beside it", "[gradcheck]") {
   const auto check = gradcheck([](Linear& l, In x) { return tanh(l(x)); }, layer, normal({4, 3}));
   CHECK_THAT(check, Passes());
   CHECK(check.result().inputs.size() == 3);
+}
+
+namespace {
+
+struct Normalised {
+  Linear hidden{3, 4};
+  BatchNorm scale{4};
+  Linear output{4, 2};
+};
+BOOST_DESCRIBE_STRUCT(Normalised, (), (hidden, scale, output))
+
+}  // namespace
+
+TEST_CASE("a gradient that is 0 up to rounding is no finding: a bias before a normalisation", "[gradcheck]") {
+  const auto on = training();
+  for (const int s : {1, 2, 3, 4, 5}) {
+    seed(static_cast<std::uint64_t>(s));
+    const Normalised net;
+    const auto cost = [](Normalised& n, In x) { return mean(square(n.output(tanh(n.scale(n.hidden(x)))))); };
+    CHECK_THAT(gradcheck(cost, net, normal({8, 3})).order(2).seed(static_cast<std::uint64_t>(s)), Passes());
+    const Tensor x = normal({6, 4}) * 100;
+    CHECK_THAT(gradcheck([&](In b) { return softmax(x + sum(b), 1); }, normal({5})).seed(static_cast<std::uint64_t>(s)), Passes());  // shifts each row
+  }
 }

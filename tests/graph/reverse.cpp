@@ -143,6 +143,23 @@ TEST_CASE("a derivative's shape and dtype are held to its input's", "[graph]") {
   CHECK_FALSE(x.grad());
 }
 
+TEST_CASE("an operation that refuses within a derivative is named with the operation whose derivative it is", "[graph]") {
+  const Tensor x = variable(ones({2, 3}));
+  const auto product = [](In v) {
+    return record("product", [](const Array&) { return Array::full({2, 2}, 1); }, wrt(v, [v](const Tensor& dy) { return matmul(v, dy); }));
+  };
+  const int line = __LINE__ + 2;
+  try {
+    backward(sum(product(x)));
+    FAIL("it is not refused");
+  } catch (const ShapeError& e) {
+    INFO(e.what());
+    CHECK(e.operation() == "matmul");
+    CHECK(std::string(e.what()).find("in the derivative of product") != std::string::npos);
+    CHECK(std::string(e.what()).find("reverse.cpp:" + std::to_string(line)) != std::string::npos);
+  }
+}
+
 TEST_CASE("a derivative of first order only refuses a second", "[graph]") {
   const Tensor x = variable(full({}, 2, float64));
   const auto raw = [](In v) {

@@ -71,7 +71,8 @@ class Network {
 
   Tensor mistaken() {
     Tensors x{pool_.back()};
-    while (x.size() < wrong_.inputs.size()) x.push_back(any());
+    while (x.size() < wrong_.inputs.size())
+      if (const Tensor& t = any(); t.rank() == 2) x.push_back(t);
     return apply(wrong_, x, at());
   }
   void layered() {

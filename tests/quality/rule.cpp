@@ -53,7 +53,8 @@ Derivative derivative_of(Forward f, std::size_t input) {
   return [f = std::move(f), input](const Tensors& x, const Tensor&, const Tensor& dy) {
     const bool recorded = is_recording();
     const auto recording = with_grad();
-    Tensors own = x;
+    Tensors own;
+    for (const Tensor& t : x) own.push_back(recorded ? t : t.detach());
     own[input] = recorded && x[input].requires_grad() ? scaled(x[input], 1) : variable(x[input].detach());
     return grad(f(own), own[input], {.create_graph = recorded, .seeds = {dy}});
   };
