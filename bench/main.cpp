@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 std::vector<bench::Workload> all() {
   std::vector<bench::Workload> found;
-  for (auto list : {bench::tiny, bench::dense, bench::images, bench::elementwise}) std::ranges::move(list(), std::back_inserter(found));
+  for (auto list : {bench::tiny, bench::dense, bench::images, bench::gpt, bench::elementwise}) std::ranges::move(list(), std::back_inserter(found));
   return found;
 }
 

@@ -21,7 +21,7 @@ struct Workload {
 };
 
 /// The workloads, one list for each file of this folder.
-std::vector<Workload> dense(), elementwise(), images(), tiny();
+std::vector<Workload> dense(), elementwise(), gpt(), images(), tiny();
 
 // ---- values: element i of a stream is the same in every program
 inline std::uint64_t mix(std::uint64_t x) {
