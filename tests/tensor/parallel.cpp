@@ -82,9 +82,11 @@ TEST_CASE("loops on fewer threads than asked for", "[.few_threads]") {
   check_covers(100'000, 10);
   const std::vector<double> y = (full({300'000}, 1) + 1).to_vector();
   CHECK(y == std::vector<double>(300'000, 2));
+#ifndef __SANITIZE_THREAD__  // the OpenMP of BLAS and oneDNN is not instrumented: their threads look like races
   const Tensor a = full({300, 200}, 1, float32), b = full({200, 300}, 2, float32);
   CHECK(matmul(a, b).to_vector() == std::vector<double>(90'000, 400));
   CHECK(conv2d(full({2, 12, 12, 3}, 1, float32), full({4, 3, 3, 3}, 1, float32)).to_vector() == std::vector<double>(800, 27));
+#endif
 }
 
 TEST_CASE("a loop is complete where OpenMP gives fewer threads than it was asked for", "[tensor]") {
