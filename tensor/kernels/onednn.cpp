@@ -1,9 +1,6 @@
 // Everything that speaks to oneDNN. Primitives are made once and kept, by shape and layout.
 
 #include <dnnl.hpp>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #include <algorithm>
 #include <array>
@@ -18,6 +15,15 @@
 #include <dz/tensor/memory.hpp>
 #include <dz/tensor/thresholds.hpp>
 
+// oneDNN's OpenMP, which is there whether dz's own loops use it or not.
+extern "C" {
+[[gnu::weak]] int omp_get_max_threads();
+[[gnu::weak]] int omp_get_thread_limit();
+[[gnu::weak]] int omp_get_dynamic();
+[[gnu::weak]] void omp_set_dynamic(int);
+[[gnu::weak]] void omp_set_num_threads(int);
+}
+
 namespace dz::kernels::detail {
 namespace {
 
@@ -29,25 +35,22 @@ dnnl::engine& cpu() {
 /// While one lives, OpenMP gives this thread as many threads as it is asked for. Threads of oneDNN wait for each other without looking how
 /// many there are: where OMP_THREAD_LIMIT or OMP_DYNAMIC let fewer come, they would wait for ever.
 class AsManyThreadsAsAsked {
-#ifdef _OPENMP
  public:
-  AsManyThreadsAsAsked() : most_(omp_get_max_threads()), dynamic_(omp_get_dynamic()) {
+  AsManyThreadsAsAsked() {
+    if (!omp_get_thread_limit) return;
+    most_ = omp_get_max_threads(), limit_ = omp_get_thread_limit(), dynamic_ = omp_get_dynamic();
     if (dynamic_) omp_set_dynamic(0);
-    if (most_ > omp_get_thread_limit()) omp_set_num_threads(omp_get_thread_limit());
+    if (most_ > limit_) omp_set_num_threads(limit_);
   }
   ~AsManyThreadsAsAsked() {
     if (dynamic_) omp_set_dynamic(dynamic_);
-    if (most_ > omp_get_thread_limit()) omp_set_num_threads(most_);
+    if (most_ > limit_) omp_set_num_threads(most_);
   }
   AsManyThreadsAsAsked(const AsManyThreadsAsAsked&) = delete;
   AsManyThreadsAsAsked& operator=(const AsManyThreadsAsAsked&) = delete;
 
  private:
-  int most_, dynamic_;
-#else
- public:
-  AsManyThreadsAsAsked() {}
-#endif
+  int most_ = 0, limit_ = 0, dynamic_ = 0;
 };
 
 constexpr std::size_t most_kept = 4096;  // primitives of a kind: shapes without end must not grow a cache without end
