@@ -138,7 +138,7 @@ template <std::size_t i, class T, class F, class... X> DZ_INLINE T slope_by(cons
 template <std::size_t i, class F, class... X> auto elementwise_derivative(F f, const X&... x) {
   return [f, x...](const Tensor& dy) -> Tensor {
     if (is_recording()) return dy * slope_by<i, Number>(f, Number(x)...);
-    auto product = [f](auto dy, auto... v) {
+    auto product = [f](auto dy, auto... v) __attribute__((always_inline)) {
       using P = decltype(dy);
       return dy * slope_by<i, P>(f, v...);
     };

@@ -5,6 +5,7 @@
 
 #include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/kernels/slab.hpp>
+#include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 
 namespace dz::kernels {
@@ -38,13 +39,42 @@ void pick_kernel(const Array& out, const Array& a, const Array& labels) {
   });
 }
 
-/// Of one row: its largest logit and ln Σ e^(z − largest).
-template <class T> std::pair<double, double> log_total(const T* z, std::int64_t n) {
-  T largest = -std::numeric_limits<T>::infinity();
-  for (std::int64_t j = 0; j < n; ++j) largest = std::max(largest, z[j]);
+/// Of one row: its largest logit, passing over a NaN, and ln Σ e^(z − largest), a NaN where one is there.
+template <class T> DZ_INLINE std::pair<double, double> log_total(const T* z, std::int64_t n) {
+  constexpr std::int64_t lanes = Pack<T>::width, stretch = 64 * lanes;  // summed in the element type before they go over into double
+  constexpr T lowest = -std::numeric_limits<T>::infinity();
+  Pack<T> top(lowest);
+  std::int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    const Pack<T> x = detail::load<T>(z + j, 1, lanes);
+    top = where(less(top, x), x, top);
+  }
+  T largest = lowest, lane[lanes];
+  std::memcpy(lane, &top.v, sizeof lane);
+  for (T x : lane) largest = std::max(largest, x);
+  for (; j < n; ++j) largest = std::max(largest, z[j]);
   double total = 0;
-  for (std::int64_t j = 0; j < n; ++j) total += static_cast<double>(std::exp(z[j] - largest));
+  const auto add = [&](const Pack<T>& sums, std::int64_t count) __attribute__((always_inline)) {
+    std::memcpy(lane, &sums.v, sizeof lane);
+    for (std::int64_t i = 0; i < count; ++i) total += static_cast<double>(lane[i]);
+  };
+  const Pack<T> level(largest);
+  for (j = 0; j + lanes <= n;) {
+    Pack<T> sums(0);
+    for (const std::int64_t stop = std::min(n, j + stretch); j + lanes <= stop; j += lanes) sums = sums + exp(detail::load<T>(z + j, 1, lanes) - level);
+    add(sums, lanes);
+  }
+  if (j < n) add(exp(detail::load<T>(z + j, 1, n - j) - level), n - j);
   return {static_cast<double>(largest), std::log(total)};
+}
+
+/// Calls row(i) for every sample, on several threads where that pays.
+template <class F> void for_each_sample(std::int64_t samples, std::int64_t classes, const F& row) {
+  parallel_for(samples, std::max<std::int64_t>(1, elementwise_grain / 8 / (classes + 1)), [&](std::int64_t begin, std::int64_t end) {
+    detail::vectorised([&]() __attribute__((always_inline)) {
+      for (std::int64_t i = begin; i < end; ++i) row(i);
+    });
+  });
 }
 
 void cross_entropy_kernel(const Array& out, const Array& logits, const Array& labels, double smoothing) {
@@ -53,16 +83,14 @@ void cross_entropy_kernel(const Array& out, const Array& logits, const Array& la
     const T* z = logits.data<T>();
     T* y = out.writable<T>();
     const std::int64_t* label = labels.data<std::int64_t>();
-    parallel_for(out.size(), std::max<std::int64_t>(1, elementwise_grain / 8 / (n + 1)), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T* row = z + i * n;
-        const auto [largest, log_sum] = log_total(row, n);
-        double mean = 0;
-        if (smoothing > 0)
-          for (std::int64_t j = 0; j < n; ++j) mean += static_cast<double>(row[j]) / static_cast<double>(n);
-        const double at_label = static_cast<double>(row[label[i]]);
-        y[i] = static_cast<T>(largest + log_sum - (smoothing > 0 ? (1 - smoothing) * at_label + smoothing * mean : at_label));
-      }
+    for_each_sample(out.size(), n, [&](std::int64_t i) __attribute__((always_inline)) {
+      const T* row = z + i * n;
+      const auto [largest, log_sum] = log_total(row, n);
+      double mean = 0;
+      if (smoothing > 0)
+        for (std::int64_t j = 0; j < n; ++j) mean += static_cast<double>(row[j]) / static_cast<double>(n);
+      const double at_label = static_cast<double>(row[label[i]]);
+      y[i] = static_cast<T>(log_sum + (largest - at_label) + (smoothing > 0 ? smoothing * (at_label - mean) : 0));
     });
   });
 }
@@ -74,14 +102,15 @@ void cross_entropy_gradient_kernel(const Array& out, const Array& dy, const Arra
     T* dz = out.writable<T>();
     const std::int64_t* label = labels.data<std::int64_t>();
     const T spread = static_cast<T>(smoothing / static_cast<double>(n)), mass = static_cast<T>(1 - smoothing);
-    parallel_for(labels.size(), std::max<std::int64_t>(1, elementwise_grain / 8 / (n + 1)), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T *row = z + i * n, factor = scale[i * dy.stride(0)];
-        const auto [largest, log_sum] = log_total(row, n);
-        const T top = static_cast<T>(largest), total = static_cast<T>(log_sum);
-        for (std::int64_t j = 0; j < n; ++j) dz[i * n + j] = factor * (std::exp((row[j] - top) - total) - spread);
-        dz[i * n + label[i]] -= factor * mass;
-      }
+    for_each_sample(labels.size(), n, [&](std::int64_t i) __attribute__((always_inline)) {
+      const T *row = z + i * n, factor = scale[i * dy.stride(0)];
+      const auto [largest, log_sum] = log_total(row, n);
+      T* const to = dz + i * n;
+      const Pack<T> top(static_cast<T>(largest)), total(static_cast<T>(log_sum)), evenly(spread);
+      for (std::int64_t j = 0; j < n; j += Pack<T>::width)
+        detail::store(to + j, 1, n - j, Pack<T>(exp((detail::load<T>(row + j, 1, n - j) - top) - total) - evenly));
+      to[label[i]] -= mass;
+      for (std::int64_t j = 0; j < n; ++j) to[j] *= factor;  // last: what cancels at the label does so exactly
     });
   });
 }

@@ -28,30 +28,43 @@ Shape common_shape(std::initializer_list<const Array*> operands);
 
 namespace detail {
 
-template <class T> DZ_INLINE Pack<T> load(const T* p, std::int64_t step, std::int64_t n) {
-  typename Pack<T>::V v{};
-  if (step == 1 && n >= Pack<T>::width) std::memcpy(&v, p, 64);
-  else if (step == 0) v = *p - v;  // less 0, which keeps the sign of a 0
-  else {
-    T buffer[Pack<T>::width] = {};
-    for (std::int64_t i = 0; i < std::min<std::int64_t>(n, Pack<T>::width); ++i) buffer[i] = p[i * step];
-    std::memcpy(&v, buffer, 64);
-  }
-  return Pack<T>(v);
+/// Up to `width` elements that do not lie side by side, or are fewer: a pack's.
+template <class T> [[gnu::noinline]] void gather(T* pack, const T* p, std::int64_t step, std::int64_t n, std::int64_t width) {
+  n = std::min(n, width);
+  for (std::int64_t i = 0; i < n; ++i) pack[i] = p[i * step];
+  for (std::int64_t i = n; i < width; ++i) pack[i] = T{};
+}
+template <class T> [[gnu::noinline]] void scatter(T* p, std::int64_t step, std::int64_t n, const T* pack, std::int64_t width) {
+  n = std::min(n, width);
+  for (std::int64_t i = 0; i < n; ++i) p[i * step] = pack[i];
 }
 
-template <class T> DZ_INLINE void store(T* p, std::int64_t step, std::int64_t n, const Pack<T>& x) {
-  if (step == 1 && n >= Pack<T>::width) {
-    std::memcpy(p, &x.v, 64);
+/// A pack of the elements from p on; beyond the n-th it holds zeros, with a step of 0 the one element throughout.
+template <class T, int bytes = static_cast<int>(thresholds::pack_bytes)> DZ_INLINE Pack<T, bytes> load(const T* p, std::int64_t step, std::int64_t n) {
+  using P = Pack<T, bytes>;
+  typename P::V v{};
+  if (step == 1 && n >= P::width) std::memcpy(&v, p, bytes);
+  else if (step == 0) v = *p - v;  // less 0, which keeps the sign of a 0
+  else {
+    T buffer[P::width];
+    gather(buffer, p, step, n, P::width);
+    std::memcpy(&v, buffer, bytes);
+  }
+  return P(v);
+}
+
+template <class T, int bytes> DZ_INLINE void store(T* p, std::int64_t step, std::int64_t n, const Pack<T, bytes>& x) {
+  if (step == 1 && n >= x.width) {
+    std::memcpy(p, &x.v, bytes);
     return;
   }
   if (n == 1) {
     *p = x.v[0];
     return;
   }
-  T buffer[Pack<T>::width];
-  std::memcpy(buffer, &x.v, 64);
-  for (std::int64_t i = 0; i < std::min<std::int64_t>(n, Pack<T>::width); ++i) p[i * step] = buffer[i];
+  T buffer[Pack<T, bytes>::width];
+  std::memcpy(buffer, &x.v, bytes);
+  scatter(p, step, n, buffer, x.width);
 }
 
 template <class T, std::size_t N> struct Row {
@@ -61,24 +74,20 @@ template <class T, std::size_t N> struct Row {
   std::int64_t n;
 };
 
-template <class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<T, N>& row) {
+template <int bytes, class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<T, N>& row) {
   [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
-    if (row.n == 1) {
-      *row.out = f(Pack<T>(*row.in[I])...).v[0];
-      return;
-    }
-    for (std::int64_t i = 0; i < row.n; i += Pack<T>::width)
-      store<T>(row.out + i * row.step[0], row.step[0], row.n - i, f(load<T>(row.in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
+    for (std::int64_t i = 0; i < row.n; i += Pack<T, bytes>::width)
+      store<T, bytes>(row.out + i * row.step[0], row.step[0], row.n - i, f(load<T, bytes>(row.in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
   }(std::make_index_sequence<N>{});
 }
 
-template <class T, std::size_t N, class F> void row_baseline(const F& f, const Row<T, N>& row) { run_row<T, N>(f, row); }
+template <class T, std::size_t N, class F> void row_baseline(const F& f, const Row<T, N>& row) { run_row<16>(f, row); }
 #if defined(__x86_64__)
 template <class T, std::size_t N, class F>
-__attribute__((target("avx2,fma"), flatten)) void row_avx2(const F& f, const Row<T, N>& row) { run_row<T, N>(f, row); }
+__attribute__((target("avx2,fma"), flatten)) void row_avx2(const F& f, const Row<T, N>& row) { run_row<32>(f, row); }
 template <class T, std::size_t N, class F>
 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void row_avx512(const F& f, const Row<T, N>& row) {
-  run_row<T, N>(f, row);
+  run_row<thresholds::pack_bytes>(f, row);
 }
 #endif
 

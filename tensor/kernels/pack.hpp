@@ -1,15 +1,18 @@
 #pragma once
-// Packs: 64 bytes of elements that are computed with at once. An elementwise formula is a generic lambda on packs; it is compiled
-// for several instruction sets (map.hpp), and the compiler splits a pack where registers are shorter.
+// Packs: elements that are computed with at once. An elementwise formula is a generic lambda on packs; it is compiled for several
+// instruction sets (map.hpp), each with packs of its own registers' size. Where a loop takes one size for all, that of 64 bytes, the
+// compiler splits a pack where registers are shorter (and compares one element after the other).
 //
 // A pack has a copy constructor of its own on purpose: it then passes between functions in memory, in the same way for every
 // instruction set, so that bodies compiled for different ones can never disagree about registers.
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include <dz/tensor/dtype.hpp>
 #include <dz/tensor/thresholds.hpp>
@@ -18,23 +21,19 @@
 
 namespace dz {
 
-template <class T> struct Pack;
+template <class T, int bytes = static_cast<int>(thresholds::pack_bytes)> struct Pack;
 
 namespace detail {
-/// The compiler's vectors of 64 bytes, by element.
-template <class T> struct Vector;
-template <> struct Vector<float> { using Type = float __attribute__((vector_size(64))); };
-template <> struct Vector<double> { using Type = double __attribute__((vector_size(64))); };
-template <> struct Vector<std::int64_t> { using Type = std::int64_t __attribute__((vector_size(64))); };
-template <> struct Vector<std::int32_t> { using Type = std::int32_t __attribute__((vector_size(64))); };
-template <> struct Vector<std::uint8_t> { using Type = std::uint8_t __attribute__((vector_size(64))); };
-template <> struct Vector<std::int8_t> { using Type = std::int8_t __attribute__((vector_size(64))); };
+/// The compiler's vectors, by element.
+template <class T, int bytes> struct Vector {
+  using Type __attribute__((vector_size(bytes))) = T;
+};
 }  // namespace detail
 
 /// For each element of a pack, whether a comparison held. Conditions are `where(mask, a, b)`, never `?:`.
-template <class T> struct Mask {
+template <class T, int bytes> struct Mask {
   using Bits = std::conditional_t<sizeof(T) == 8, std::int64_t, std::conditional_t<sizeof(T) == 4, std::int32_t, std::int8_t>>;
-  using V = typename detail::Vector<Bits>::Type;
+  using V = typename detail::Vector<Bits, bytes>::Type;
   V v;
 
   DZ_INLINE explicit Mask(const V& v) : v(v) {}
@@ -46,18 +45,20 @@ template <class T> struct Mask {
 };
 
 namespace detail {
-template <class T> DZ_INLINE Pack<T> pack_exp(const Pack<T>& x);
-template <class T> DZ_INLINE Pack<T> pack_log(const Pack<T>& x);
-template <class T> DZ_INLINE Pack<T> pack_log1p(const Pack<T>& x);
-template <class T> DZ_INLINE Pack<T> pack_tanh(const Pack<T>& x);
-template <class T> DZ_INLINE Pack<T> pack_sigmoid(const Pack<T>& x);
-template <class T> DZ_INLINE Pack<T> pack_softplus(const Pack<T>& x);
+template <class P> DZ_INLINE P pack_exp(const P& x);
+template <class P> DZ_INLINE P pack_log(const P& x);
+template <class P> DZ_INLINE P pack_log1p(const P& x);
+template <class P> DZ_INLINE P pack_tanh(const P& x);
+template <class P> DZ_INLINE P pack_sigmoid(const P& x);
+template <class P> DZ_INLINE P pack_softplus(const P& x);
+template <class P> DZ_INLINE P pack_erf(const P& x);
 }  // namespace detail
 
-template <class T> struct Pack {
-  static constexpr int width = static_cast<int>(thresholds::pack_bytes) / sizeof(T);
-  using V = typename detail::Vector<T>::Type;
+template <class T, int bytes> struct Pack {
+  static constexpr int width = bytes / static_cast<int>(sizeof(T));
+  using V = typename detail::Vector<T, bytes>::Type;
   using Element = T;
+  using Comparison = Mask<T, bytes>;
   V v;
 
   DZ_INLINE Pack(const V& v) : v(v) {}
@@ -71,19 +72,19 @@ template <class T> struct Pack {
   DZ_INLINE friend Pack operator/(const Pack& a, const Pack& b) { return Pack(V(a.v / b.v)); }
   DZ_INLINE friend Pack operator-(const Pack& a) { return Pack(V(-a.v)); }
 
-  DZ_INLINE friend Mask<T> less(const Pack& a, const Pack& b) { return Mask<T>(typename Mask<T>::V(a.v < b.v)); }
-  DZ_INLINE friend Mask<T> greater(const Pack& a, const Pack& b) { return less(b, a); }
-  DZ_INLINE friend Mask<T> less_equal(const Pack& a, const Pack& b) { return Mask<T>(typename Mask<T>::V(a.v <= b.v)); }
-  DZ_INLINE friend Mask<T> equal(const Pack& a, const Pack& b) { return Mask<T>(typename Mask<T>::V(a.v == b.v)); }
-  DZ_INLINE friend Mask<T> equal_to_itself(const Pack& a) { return equal(a, a); }
-  DZ_INLINE friend Pack where(const Mask<T>& m, const Pack& a, const Pack& b) {
-    using B = typename Mask<T>::V;
+  DZ_INLINE friend Comparison less(const Pack& a, const Pack& b) { return Comparison(typename Comparison::V(a.v < b.v)); }
+  DZ_INLINE friend Comparison greater(const Pack& a, const Pack& b) { return less(b, a); }
+  DZ_INLINE friend Comparison less_equal(const Pack& a, const Pack& b) { return Comparison(typename Comparison::V(a.v <= b.v)); }
+  DZ_INLINE friend Comparison equal(const Pack& a, const Pack& b) { return Comparison(typename Comparison::V(a.v == b.v)); }
+  DZ_INLINE friend Comparison equal_to_itself(const Pack& a) { return equal(a, a); }
+  DZ_INLINE friend Pack where(const Comparison& m, const Pack& a, const Pack& b) {
+    using B = typename Comparison::V;
     B x, y;
-    std::memcpy(&x, &a.v, 64);
-    std::memcpy(&y, &b.v, 64);
+    std::memcpy(&x, &a.v, bytes);
+    std::memcpy(&y, &b.v, bytes);
     x = (m.v & x) | (~m.v & y);
     V r;
-    std::memcpy(&r, &x, 64);
+    std::memcpy(&r, &x, bytes);
     return Pack(r);
   }
   // A NaN on either side gives a NaN, as everywhere in dz.
@@ -91,12 +92,12 @@ template <class T> struct Pack {
   DZ_INLINE friend Pack min(const Pack& a, const Pack& b) { return where(less(b, a) | !equal_to_itself(b), b, a); }
   DZ_INLINE friend Pack abs(const Pack& a) {
     if constexpr (std::is_floating_point_v<T>) {  // drops the sign, also of 0
-      using Bits = typename Mask<T>::Bits;
-      typename Mask<T>::V x;
-      std::memcpy(&x, &a.v, 64);
+      using Bits = typename Comparison::Bits;
+      typename Comparison::V x;
+      std::memcpy(&x, &a.v, bytes);
       x &= std::numeric_limits<Bits>::max();
       V r;
-      std::memcpy(&r, &x, 64);
+      std::memcpy(&r, &x, bytes);
       return Pack(r);
     } else if constexpr (std::is_unsigned_v<T>) {
       return a;
@@ -109,19 +110,19 @@ template <class T> struct Pack {
   /// The function applied element by element, for what has no vector form.
   template <class F> DZ_INLINE friend Pack each(F f, const Pack& a) {
     T x[width];
-    std::memcpy(x, &a.v, 64);
+    std::memcpy(x, &a.v, bytes);
     for (int i = 0; i < width; ++i) x[i] = f(x[i]);
     V r;
-    std::memcpy(&r, x, 64);
+    std::memcpy(&r, x, bytes);
     return Pack(r);
   }
   template <class F> DZ_INLINE friend Pack each(F f, const Pack& a, const Pack& b) {
     T x[width], y[width];
-    std::memcpy(x, &a.v, 64);
-    std::memcpy(y, &b.v, 64);
+    std::memcpy(x, &a.v, bytes);
+    std::memcpy(y, &b.v, bytes);
     for (int i = 0; i < width; ++i) x[i] = f(x[i], y[i]);
     V r;
-    std::memcpy(&r, x, 64);
+    std::memcpy(&r, x, bytes);
     return Pack(r);
   }
   DZ_INLINE friend Pack sqrt(const Pack& a) { return each([](T x) { return std::sqrt(x); }, a); }
@@ -136,7 +137,7 @@ template <class T> struct Pack {
   DZ_INLINE friend Pack sigmoid(const Pack& a) { return detail::pack_sigmoid(a); }
   DZ_INLINE friend Pack softplus(const Pack& a) { return detail::pack_softplus(a); }
   DZ_INLINE friend Pack expm1(const Pack& a) { return each([](T x) { return std::expm1(x); }, a); }
-  DZ_INLINE friend Pack erf(const Pack& a) { return each([](T x) { return std::erf(x); }, a); }
+  DZ_INLINE friend Pack erf(const Pack& a) { return detail::pack_erf(a); }
 };
 
 namespace detail {
@@ -148,92 +149,139 @@ template <class To, class From> DZ_INLINE To bits_to(const From& from) {
   return to;
 }
 
+/// 1/k! for k from 0.
+template <std::size_t n> constexpr std::array<double, n> exp_series() {
+  std::array<double, n> c{1};
+  for (std::size_t k = 1; k < n; ++k) c[k] = c[k - 1] / static_cast<double>(k);
+  return c;
+}
+/// 1/(2k + 3) for k from 0.
+template <std::size_t n> constexpr std::array<double, n> artanh_series() {
+  std::array<double, n> c{};
+  for (std::size_t k = 0; k < n; ++k) c[k] = 1.0 / static_cast<double>(2 * k + 3);
+  return c;
+}
+
 /// Constants of a binary floating format, and how its polynomials are cut off (errors below half an ulp).
 template <class T> struct Format;
 template <> struct Format<float> {
-  static constexpr int mantissa = 23, bias = 127, exp_degree = 7, log_terms = 6;
+  static constexpr int mantissa = 23, bias = 127;
+  static constexpr auto exp_terms = exp_series<8>();
+  static constexpr auto log_terms = artanh_series<6>();
+  static constexpr std::array<double, 7> erf_near{0.128379166, -0.376126269, 0.112835975, -0.0268543288, 0.00518931194, -0.000801885499, 7.88249711e-05};
+  static constexpr std::array<double, 8> erf_far{5.53296055e-05, -1.12898066,    -0.634347183,   -0.107266637,
+                                                 0.0245204898,   -0.00396501356, 0.000396334025, -1.81733614e-05};
   static constexpr float round = 12582912.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // the high part has few bits: n·high is exact
   static constexpr float exp_low = -104.0f, exp_high = 89.0f, tiny = 1.17549435e-38f, scale = 8388608.0f, scale_log2 = 23.0f;
   static constexpr std::int32_t half_root = 0x3f3504f3;  // sqrt(1/2)
 };
 template <> struct Format<double> {
-  static constexpr int mantissa = 52, bias = 1023, exp_degree = 13, log_terms = 12;
+  static constexpr int mantissa = 52, bias = 1023;
+  static constexpr auto exp_terms = exp_series<14>();
+  static constexpr auto log_terms = artanh_series<12>();
   static constexpr double round = 6755399441055744.0, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
   static constexpr double exp_low = -746.0, exp_high = 710.0, tiny = 2.2250738585072014e-308, scale = 4503599627370496.0, scale_log2 = 52.0;
   static constexpr std::int64_t half_root = 0x3fe6a09e667f3bcd;
 };
 
+/// Packs of each c[k], constants in memory: one that reaches Pack's constructor through calls may be put together element by element.
+template <class P, const auto& c> struct Coefficients {
+  static constexpr auto make() {
+    std::array<std::array<typename P::Element, P::width>, c.size()> packs{};
+    for (std::size_t k = 0; k < c.size(); ++k) packs[k].fill(static_cast<typename P::Element>(c[k]));
+    return packs;
+  }
+  alignas(64) static constexpr auto packs = make();
+};
+
+/// Σ c[k]·x^k.
+template <const auto& c, class P> DZ_INLINE P polynomial(const P& x) {
+  constexpr auto& packs = Coefficients<P, c>::packs;
+  constexpr std::size_t n = c.size();
+  P p(bits_to<typename P::V>(packs[n - 1]));
+  [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    ((p = p * x + P(bits_to<typename P::V>(packs[n - 2 - I]))), ...);
+  }(std::make_index_sequence<n - 1>{});
+  return p;
+}
+
 /// 2^n for an integral n within the normal exponents.
-template <class T> DZ_INLINE Pack<T> power_of_two(const Pack<T>& n) {
-  using F = Format<T>;
-  using I = typename Mask<T>::V;
-  const I i = bits_to<I>(Pack<T>(n + Pack<T>(F::round)).v) - bits_to<I>(Pack<T>(F::round).v);
-  return Pack<T>(bits_to<typename Pack<T>::V>(I((i + F::bias) << F::mantissa)));
+template <class P> DZ_INLINE P power_of_two(const P& n) {
+  using F = Format<typename P::Element>;
+  using I = typename P::Comparison::V;
+  const I i = bits_to<I>(P(n + P(F::round)).v) - bits_to<I>(P(F::round).v);
+  return P(bits_to<typename P::V>(I((i + F::bias) << F::mantissa)));
 }
 
 }  // namespace detail
 
 /// e^x: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. Infinite above the range, 0 below, gradual underflow in between.
-template <class T> DZ_INLINE Pack<T> detail::pack_exp(const Pack<T>& given) {
-  using F = detail::Format<T>;
-  const Pack<T> x = where(equal_to_itself(given), clamp(given, Pack<T>(F::exp_low), Pack<T>(F::exp_high)), Pack<T>(0));
-  const Pack<T> n = (x * Pack<T>(1.4426950408889634) + Pack<T>(F::round)) - Pack<T>(F::round);
-  const Pack<T> r = (x - n * Pack<T>(F::ln2_high)) - n * Pack<T>(F::ln2_low);
-  double factor = 1;
-  for (int k = 2; k <= F::exp_degree; ++k) factor /= k;
-  Pack<T> p(factor);
-  for (int k = F::exp_degree; k >= 1; --k) {
-    factor *= k;
-    p = p * r + Pack<T>(factor);
-  }
-  const Pack<T> half = (n * Pack<T>(0.5) + Pack<T>(F::round)) - Pack<T>(F::round);  // in two steps: 2^n itself may not be a normal number
+template <class P> DZ_INLINE P detail::pack_exp(const P& given) {
+  using F = detail::Format<typename P::Element>;
+  const P x = where(equal_to_itself(given), clamp(given, P(F::exp_low), P(F::exp_high)), P(0));
+  const P n = (x * P(1.4426950408889634) + P(F::round)) - P(F::round);
+  const P r = (x - n * P(F::ln2_high)) - n * P(F::ln2_low);
+  const P p = detail::polynomial<F::exp_terms>(r);
+  const P half = (n * P(0.5) + P(F::round)) - P(F::round);  // in two steps: 2^n itself may not be a normal number
   return where(equal_to_itself(given), p * detail::power_of_two(half) * detail::power_of_two(n - half), given);
 }
 
 /// The natural logarithm: x = 2^n·m with m in [sqrt(1/2), sqrt 2), and ln m = 2·artanh((m − 1)/(m + 1)) by its series.
-template <class T> DZ_INLINE Pack<T> detail::pack_log(const Pack<T>& given) {
-  using F = detail::Format<T>;
-  using I = typename Mask<T>::V;
-  const Mask<T> subnormal = less(given, Pack<T>(F::tiny));
-  const Pack<T> x = where(subnormal, given * Pack<T>(F::scale), given);
+template <class P> DZ_INLINE P detail::pack_log(const P& given) {
+  using F = detail::Format<typename P::Element>;
+  using I = typename P::Comparison::V;
+  const typename P::Comparison subnormal = less(given, P(F::tiny));
+  const P x = where(subnormal, given * P(F::scale), given);
   const I bits = detail::bits_to<I>(x.v), shifted = (bits - F::half_root) >> F::mantissa;
-  const Pack<T> m(detail::bits_to<typename Pack<T>::V>(I(bits - (shifted << F::mantissa))));
-  const Pack<T> n = Pack<T>(__builtin_convertvector(shifted, typename Pack<T>::V)) - where(subnormal, Pack<T>(F::scale_log2), Pack<T>(0));
-  const Pack<T> f = m - Pack<T>(1), s = f / (Pack<T>(2) + f), z = s * s;
-  Pack<T> p(1.0 / (2 * F::log_terms + 1));
-  for (int k = F::log_terms - 1; k >= 1; --k) p = p * z + Pack<T>(1.0 / (2 * k + 1));
-  const Pack<T> square = f * f * Pack<T>(0.5);  // ln m = f − (f²/2 − s·(f²/2 + 2·z·p)), which keeps f exact
-  const Pack<T> result = n * Pack<T>(F::ln2_high) + (f - (square - (s * (square + Pack<T>(2) * z * p) + n * Pack<T>(F::ln2_low))));
-  const Pack<T> infinity(__builtin_inf());
-  const Pack<T> positive = where(less(given, infinity), result, given);
-  return where(less(Pack<T>(0), given), positive, where(equal(given, Pack<T>(0)), -infinity, Pack<T>(__builtin_nan(""))));
+  const P m(detail::bits_to<typename P::V>(I(bits - (shifted << F::mantissa))));
+  const P n = P(__builtin_convertvector(shifted, typename P::V)) - where(subnormal, P(F::scale_log2), P(0));
+  const P f = m - P(1), s = f / (P(2) + f), z = s * s;
+  const P p = detail::polynomial<F::log_terms>(z);
+  const P square = f * f * P(0.5);  // ln m = f − (f²/2 − s·(f²/2 + 2·z·p)), which keeps f exact
+  const P result = n * P(F::ln2_high) + (f - (square - (s * (square + P(2) * z * p) + n * P(F::ln2_low))));
+  const P infinity(__builtin_inf());
+  const P positive = where(less(given, infinity), result, given);
+  return where(less(P(0), given), positive, where(equal(given, P(0)), -infinity, P(__builtin_nan(""))));
 }
 
 /// 1/(1 + e^−x).
-template <class T> DZ_INLINE Pack<T> detail::pack_sigmoid(const Pack<T>& x) { return Pack<T>(1) / (Pack<T>(1) + exp(-x)); }
+template <class P> DZ_INLINE P detail::pack_sigmoid(const P& x) { return P(1) / (P(1) + exp(-x)); }
 
 /// ln(1 + x), exact for small x: the error of 1 + x is made good in the quotient (Kahan; HP-15C handbook).
-template <class T> DZ_INLINE Pack<T> detail::pack_log1p(const Pack<T>& x) {
-  const Pack<T> u = Pack<T>(1) + x, d = u - Pack<T>(1);
-  return where(equal(d, Pack<T>(0)), x, where(less(u, Pack<T>(__builtin_inf())), log(u) * (x / d), u));
+template <class P> DZ_INLINE P detail::pack_log1p(const P& x) {
+  const P u = P(1) + x, d = u - P(1);
+  return where(equal(d, P(0)), x, where(less(u, P(__builtin_inf())), log(u) * (x / d), u));
 }
 
 /// ln(1 + e^x), without overflow.
-template <class T> DZ_INLINE Pack<T> detail::pack_softplus(const Pack<T>& x) { return max(x, Pack<T>(0)) + log1p(exp(-abs(x))); }
+template <class P> DZ_INLINE P detail::pack_softplus(const P& x) { return max(x, P(0)) + log1p(exp(-abs(x))); }
 
 /// tanh: near 0 an odd rational approximation (Moshier, Cephes), elsewhere 1 − 2/(e^2|x| + 1).
-template <class T> DZ_INLINE Pack<T> detail::pack_tanh(const Pack<T>& x) {
-  const Pack<T> z = x * x, size = abs(x);
-  Pack<T> near(0);
-  if constexpr (std::is_same_v<T, float>) {
-    near = x + x * z * (((((Pack<T>(-5.70498872745e-3) * z + Pack<T>(2.06390887954e-2)) * z - Pack<T>(5.37397155531e-2)) * z + Pack<T>(1.33314422036e-1)) * z) - Pack<T>(3.33332819422e-1));
+template <class P> DZ_INLINE P detail::pack_tanh(const P& x) {
+  const P z = x * x, size = abs(x);
+  P near(0);
+  if constexpr (std::is_same_v<typename P::Element, float>) {
+    near = x + x * z * (((((P(-5.70498872745e-3) * z + P(2.06390887954e-2)) * z - P(5.37397155531e-2)) * z + P(1.33314422036e-1)) * z) - P(3.33332819422e-1));
   } else {
-    const Pack<T> p = (Pack<T>(-9.64399179425052238628e-1) * z - Pack<T>(9.92877231001918586564e1)) * z - Pack<T>(1.61468768441708447952e3);
-    const Pack<T> q = ((z + Pack<T>(1.12811678491632931402e2)) * z + Pack<T>(2.23548839060100448583e3)) * z + Pack<T>(4.84406305325125486048e3);
+    const P p = (P(-9.64399179425052238628e-1) * z - P(9.92877231001918586564e1)) * z - P(1.61468768441708447952e3);
+    const P q = ((z + P(1.12811678491632931402e2)) * z + P(2.23548839060100448583e3)) * z + P(4.84406305325125486048e3);
     near = x + x * z * p / q;
   }
-  const Pack<T> far = Pack<T>(1) - Pack<T>(2) / (exp(Pack<T>(2) * size) + Pack<T>(1));
-  return where(less(size, Pack<T>(0.625)), near, where(less(x, Pack<T>(0)), -far, far));
+  const P far = P(1) - P(2) / (exp(P(2) * size) + P(1));
+  return where(less(size, P(0.625)), near, where(less(x, P(0)), -far, far));
+}
+
+/// The error function. float32: below 1 an even polynomial times x, from there 1 − e^q with a polynomial q for ln erfc; both fitted by
+/// least squares on Chebyshev points of [0, 1] (in x²) and [1, 4], beyond which the value is 1.
+template <class P> DZ_INLINE P detail::pack_erf(const P& x) {
+  if constexpr (std::is_same_v<typename P::Element, float>) {
+    using F = detail::Format<typename P::Element>;
+    const P size = abs(x), near = x + x * polynomial<F::erf_near>(P(x * x));
+    const P far = P(1) - exp(polynomial<F::erf_far>(P(min(size, P(4)))));
+    return where(less(size, P(1)), near, where(less(x, P(0)), -far, far));
+  } else {
+    return each([](typename P::Element v) { return std::erf(v); }, x);
+  }
 }
 
 }  // namespace dz

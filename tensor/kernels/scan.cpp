@@ -8,6 +8,7 @@
 
 #include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/kernels/slab.hpp>
+#include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 
 namespace dz::kernels {
@@ -44,6 +45,14 @@ Slab slab(const Array& a, std::uint32_t mask) {
 
 namespace {
 
+/// to = e^(from − level), for n elements `step` apart.
+template <class T> void exp_less(T* to, const T* from, std::int64_t step, std::int64_t n, T level) {
+  detail::vectorised([&]() __attribute__((always_inline)) {
+    for (std::int64_t i = 0; i < n; i += Pack<T>::width)
+      detail::store(to + i * step, step, n - i, exp(detail::load<T>(from + i * step, step, n - i) - Pack<T>(level)));
+  });
+}
+
 /// z along its axis as softmax or its logarithm: shifted by the largest element, so that nothing overflows. A row of −∞ has no mass.
 template <bool logarithm> void softmax_kernel(const Array& out, const Array& in, Extents e) {
   visit_floating(in.dtype(), [&]<class T>(std::type_identity<T>) {
@@ -64,11 +73,9 @@ template <bool logarithm> void softmax_kernel(const Array& out, const Array& in,
                          }
                          continue;
                        }
+                       exp_less(to, from, e.after, e.reduced, largest);
                        double total = 0;
-                       for (std::int64_t r = 0; r < e.reduced; ++r) {
-                         to[r * e.after] = std::exp(from[r * e.after] - largest);
-                         total += static_cast<double>(to[r * e.after]);
-                       }
+                       for (std::int64_t r = 0; r < e.reduced; ++r) total += static_cast<double>(to[r * e.after]);
                        const T log_total = static_cast<T>(std::log(total)), factor = static_cast<T>(1 / total);
                        for (std::int64_t r = 0; r < e.reduced; ++r) {
                          if constexpr (logarithm) to[r * e.after] = (from[r * e.after] - largest) - log_total;
