@@ -11,8 +11,8 @@ struct Network {
   Conv2d first{1, 32, 3, {.padding = 1}}, second{32, 64, 3, {.padding = 1}};
   Linear hidden{7 * 7 * 64, 128}, output{128, 10};
   Tensor operator()(In x) const {
-    const Tensor a = max_pool2d(relu(first(x)), {.window = 2}), b = max_pool2d(relu(second(a)), {.window = 2});
-    return output(relu(hidden(reshape(b, {x.size(0), 7 * 7 * 64}))));
+    const Tensor a = max_pool2d(first(x, relu), {.window = 2}), b = max_pool2d(second(a, relu), {.window = 2});
+    return output(hidden(reshape(b, {x.size(0), 7 * 7 * 64}), relu));
   }
 };
 BOOST_DESCRIBE_STRUCT(Network, (), (first, second, hidden, output))

@@ -20,6 +20,8 @@ struct Conv2d {
   Conv2d(std::int64_t inputs, std::int64_t outputs, Pair window, const Conv2dOptions& options = {},
          Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
   Tensor operator()(In x) const { return conv2d(std::move(x), weight, bias, options); }
+  /// With the activation that follows, as Linear's.
+  Tensor operator()(In x, Activation activation) const { return conv2d(std::move(x), weight, bias, options, activation); }
 };
 BOOST_DESCRIBE_STRUCT(Conv2d, (), (weight, bias, options))
 

@@ -2,7 +2,7 @@
 // Convolutions, channels last: images are (m, height, width, channels), sequences (m, length, channels); kernels are (out, in/groups,
 // rows, columns). The kernel is not mirrored. Each function throws ShapeError, naming all shapes and options, where they do not fit.
 
-#include <dz/graph/tensor.hpp>
+#include <dz/ops/activation.hpp>
 #include <dz/tensor/kernels/convolution.hpp>
 
 namespace dz {
@@ -11,6 +11,8 @@ namespace dz {
 /// (m, height′, width′, out) with height′ = ⌊(height + 2·padding − dilation·(rows − 1) − 1)/stride⌋ + 1, the width alike.
 Tensor conv2d(In x, In w, const Conv2dOptions& options = {});
 Tensor conv2d(In x, In w, In b, const Conv2dOptions& options = {});
+/// activation(conv2d(x, w, b, options)); relu is taken together with the convolution, forward and back. Null for none.
+Tensor conv2d(In x, In w, In b, const Conv2dOptions& options, Activation activation);
 
 /// The derivative of conv2d by its input along dy (m, height′, width′, out): (m, height, width, in), for the image size asked for, since
 /// with a stride several lead to one height′ × width′.

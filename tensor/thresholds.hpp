@@ -34,6 +34,7 @@ inline constexpr std::int64_t sum_chunk = 256;              ///< sums: summed in
 inline constexpr std::int64_t sum_columns = 256;            ///< sums along an outer axis: columns summed at a time
 inline constexpr std::int64_t summed_strip = 64;            ///< a dense layer's bias gradient: columns gone through together
 inline constexpr std::int64_t summed_rows = 16;             ///< the same: rows summed in the element type before they go over into double
+inline constexpr std::int64_t summed_block = 1024;          ///< the same: rows summed by one thread, each block by itself
 inline constexpr std::int64_t normalised_runs = 64;         ///< normalisation: runs whose parts of the scale's gradient are added together
 inline constexpr std::int64_t normalised_channels = 128;    ///< normalisation: channels gone through together
 inline constexpr std::int64_t pooled_channels = 64;         ///< pooling: channels gone through together
@@ -61,6 +62,7 @@ inline constexpr Threshold all_thresholds[] = {
     {"sum_columns", &thresholds::sum_columns},
     {"summed_strip", &thresholds::summed_strip},
     {"summed_rows", &thresholds::summed_rows},
+    {"summed_block", &thresholds::summed_block},
     {"normalised_runs", &thresholds::normalised_runs},
     {"normalised_channels", &thresholds::normalised_channels},
     {"pooled_channels", &thresholds::pooled_channels},

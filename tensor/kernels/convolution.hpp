@@ -30,7 +30,8 @@ namespace kernels {
 /// with height′ = ⌊(height + 2·padding − dilation·(rows − 1) − 1)/stride⌋ + 1. Each of these throws ShapeError where the shapes and
 /// options do not fit, and DtypeError.
 Array conv2d(const Array& x, const Array& w, const Conv2dOptions& options);
-Array conv2d(const Array& x, const Array& w, const Array& b, const Conv2dOptions& options);
+/// With `relu`, what is below 0 becomes 0.
+Array conv2d(const Array& x, const Array& w, const Array& b, const Conv2dOptions& options, bool relu = false);
 /// The transposed map: dy (m, height′, width′, out) and w as above give (m, height, width, in), of the image size asked for.
 Array conv2d_by_input(const Array& dy, const Array& w, Pair image, const Conv2dOptions& options);
 /// dy and x as above give (out, in/groups, rows, columns), of the window asked for.

@@ -7,21 +7,20 @@ namespace dz::kernels {
 namespace {
 
 constexpr std::int64_t strip = thresholds::summed_strip;  // columns gone through together
-constexpr std::int64_t block = thresholds::summed_rows;   // rows summed in the element type before they go over into double
+constexpr std::int64_t few = thresholds::summed_rows;     // rows summed in the element type before they go over into double
+constexpr std::int64_t block = thresholds::summed_block;  // rows summed by one thread
 
 template <class T> struct Rectified {
   T* dz;
-  T* db;
   const T *da, *a;
   std::int64_t rows, columns;
 };
 
-/// Columns [from, from + n) of all rows: dz, and its sums.
-template <class T> DZ_INLINE void rectify(const Rectified<T>& r, std::int64_t from, std::int64_t n) {
-  double total[strip] = {};
-  for (std::int64_t first = 0; first < r.rows; first += block) {
+/// Rows [first, last) of the columns [from, from + n): dz, and its sums.
+template <class T> DZ_INLINE void rectify(const Rectified<T>& r, std::int64_t first, std::int64_t last, std::int64_t from, std::int64_t n, double* total) {
+  for (; first < last; first += few) {
     T part[strip] = {};
-    for (std::int64_t i = first; i < std::min(r.rows, first + block); ++i) {
+    for (std::int64_t i = first; i < std::min(last, first + few); ++i) {
       const std::int64_t at = i * r.columns + from;
       for (std::int64_t j = 0; j < n; ++j) {
         const T d = r.a[at + j] > 0 ? r.da[at + j] : T{0};
@@ -31,21 +30,38 @@ template <class T> DZ_INLINE void rectify(const Rectified<T>& r, std::int64_t fr
     }
     for (std::int64_t j = 0; j < n; ++j) total[j] += static_cast<double>(part[j]);
   }
-  for (std::int64_t j = 0; j < n; ++j) r.db[from + j] = static_cast<T>(total[j]);
 }
 
-void relu_gradient_kernel(const Array& dz, const Array& db, const Array& da, const Array& a) {
+std::int64_t blocks_of(std::int64_t rows) { return (rows + block - 1) / block; }
+
+/// parts (blocks of rows, columns), float64, is empty where there is one block.
+void relu_gradient_kernel(const Array& dz, const Array& db, const Array& parts, const Array& da, const Array& a) {
   visit_floating(dz.dtype(), [&]<class T>(std::type_identity<T>) {
-    const Rectified<T> r{dz.writable<T>(), db.writable<T>(), da.data<T>(), a.data<T>(), dz.size(0), dz.size(1)};
-    const std::int64_t strips = (r.columns + strip - 1) / strip;
-    parallel_for(strips, std::max<std::int64_t>(1, elementwise_grain / (r.rows * strip + 1)), [&](std::int64_t begin, std::int64_t end) {
+    const Rectified<T> r{dz.writable<T>(), da.data<T>(), a.data<T>(), dz.size(0), dz.size(1)};
+    T* const sums = db.writable<T>();
+    double* const part = parts ? parts.writable<double>() : nullptr;
+    const std::int64_t strips = (r.columns + strip - 1) / strip, blocks = std::max<std::int64_t>(1, blocks_of(r.rows));
+    const std::int64_t work = std::min(r.rows, block) * std::min(r.columns, strip);
+    parallel_for(strips * blocks, std::max<std::int64_t>(1, elementwise_grain / (work + 1)), [&](std::int64_t begin, std::int64_t end) {
       detail::vectorised([&]() __attribute__((always_inline)) {
-        for (std::int64_t s = begin; s < end; ++s) {
-          if ((s + 1) * strip <= r.columns) rectify(r, s * strip, strip);
-          else rectify(r, s * strip, r.columns - s * strip);
+        for (std::int64_t k = begin; k < end; ++k) {
+          const std::int64_t first = k / strips * block, last = std::min(r.rows, first + block), from = k % strips * strip;
+          const std::int64_t n = std::min(strip, r.columns - from);
+          double total[strip] = {};
+          if (n == strip) rectify(r, first, last, from, strip, total);
+          else rectify(r, first, last, from, n, total);
+          for (std::int64_t j = 0; j < n; ++j) {
+            if (part) part[k / strips * r.columns + from + j] = total[j];
+            else sums[from + j] = static_cast<T>(total[j]);
+          }
         }
       });
     });
+    for (std::int64_t j = 0; part && j < r.columns; ++j) {
+      double total = 0;
+      for (std::int64_t k = 0; k < blocks; ++k) total += part[k * r.columns + j];
+      sums[j] = static_cast<T>(total);
+    }
   });
 }
 
@@ -53,7 +69,8 @@ void relu_gradient_kernel(const Array& dz, const Array& db, const Array& da, con
 
 std::pair<Array, Array> relu_gradient(const Array& da, const Array& a) {
   Array dz = Array::make(a.shape(), a.dtype()), db = Array::make({a.size(1)}, a.dtype());
-  launch(relu_gradient_kernel, dz, db, da.contiguous(), a);
+  const std::int64_t blocks = blocks_of(a.size(0));
+  launch(relu_gradient_kernel, dz, db, blocks > 1 ? Array::make({blocks, a.size(1)}, float64) : Array(), da.contiguous(), a);
   return {std::move(dz), std::move(db)};
 }
 

@@ -30,6 +30,9 @@ void add_convolutions(std::vector<Operation>& rows) {
   rows.push_back(row("conv2d with a bias", [=](const Tensors& x) { return conv2d(x[0], x[1], x[2], o); }, {{2, 4, 3, 2}, {3, 2, 3, 2}, {3}},
                      {{{{0, 4, 3, 2}, {3, 2, 3, 2}, {3}}, Shape{0, 2, 4, 3}}},
                      {{{2, 4, 3, 2}, {3, 2, 3, 2}, {2}}, {{2, 4, 3, 2}, {3, 2, 3, 2}, {1, 3}}}));
+  rows.push_back(row("conv2d_relu", [=](const Tensors& x) { return conv2d(x[0], x[1], x[2], o, relu); }, {{2, 4, 3, 2}, {3, 2, 3, 2}, {3}},
+                     {{{{0, 4, 3, 2}, {3, 2, 3, 2}, {3}}, Shape{0, 2, 4, 3}}},
+                     {{{2, 4, 3, 2}, {3, 2, 3, 2}, {2}}, {{2, 4, 3, 2}, {3, 2, 3, 2}, {1, 3}}}));
   rows.push_back(row("conv2d in groups", [](const Tensors& x) { return conv2d(x[0], x[1], {.dilation = 2, .groups = 2}); },
                      {{1, 4, 4, 4}, {2, 2, 2, 2}}, {{{{0, 4, 4, 4}, {2, 2, 2, 2}}, Shape{0, 2, 2, 2}}}, {{{1, 4, 4, 4}, {3, 2, 2, 2}}}));
   rows.push_back(row("conv2d_by_input",

@@ -310,7 +310,7 @@ std::vector<Operation> operations() {
   add_linear_algebra(rows);
   add_layers(rows);
   add_shapes_and_indices(rows);
-  const std::set<std::string> products{"matmul", "linear", "linear_relu", "outer", "dot", "einsum", "conv2d", "conv1d", "attention"};
+  const std::set<std::string> products{"matmul", "linear", "linear_relu", "outer", "dot", "einsum", "conv2d", "conv2d_relu", "conv1d", "attention"};
   for (Operation& o : rows) o.product = products.contains(o.function());
   for (Operation& o : rows) o.place = R"((table|rows_\w+)\.cpp:\d+)";
   return rows;
