@@ -24,17 +24,17 @@ DZ_INLINE float sum_lanes(const V& x) {
 template <int rows, int columns>
 DZ_INLINE void tile(float* out, std::int64_t out_step, const float* a, std::int64_t a_step, const float* b, std::int64_t b_step, std::int64_t n) {
   V sum[rows][columns] = {};
-  const auto add = [&](std::int64_t k) __attribute__((always_inline)) {
+  const auto add = [&](std::int64_t k, std::int64_t count) __attribute__((always_inline)) {  // of whole packs, count is a constant
     V y[columns];
-    for (int j = 0; j < columns; ++j) y[j] = load<float>(b + j * b_step + k, 1, n - k).v;
+    for (int j = 0; j < columns; ++j) y[j] = load<float>(b + j * b_step + k, 1, count).v;
     for (int i = 0; i < rows; ++i) {
-      const V x = load<float>(a + i * a_step + k, 1, n - k).v;
+      const V x = load<float>(a + i * a_step + k, 1, count).v;
       for (int j = 0; j < columns; ++j) sum[i][j] += x * y[j];
     }
   };
   std::int64_t k = 0;
-  for (; k + lanes <= n; k += lanes) add(k);
-  if (k < n) add(k);
+  for (; k + lanes <= n; k += lanes) add(k, lanes);
+  if (k < n) add(k, n - k);
   for (int i = 0; i < rows; ++i)
     for (int j = 0; j < columns; ++j) out[i * out_step + j] += sum_lanes(sum[i][j]);
 }
