@@ -22,8 +22,8 @@ LeNet::LeNet(const ImageKind& k, Initialiser initialiser, Dtype dtype, Generator
 Tensor LeNet::operator()(In x) const {
   const CallSite site(x.at());
   if (layers.size() != 3) throw ValueError("a network without layers", "LeNet", x.at());
-  Tensor a = max_pool2d(relu(first(x)), {.window = 2});
-  a = flatten(max_pool2d(relu(second(a)), {.window = 2}));
+  Tensor a = max_pool2d(first(x, relu), {.window = 2});
+  a = flatten(max_pool2d(second(a, relu), {.window = 2}));
   return layers[2](layers[1](layers[0](a, relu), relu));
 }
 

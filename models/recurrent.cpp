@@ -36,7 +36,7 @@ Tensor beginning(const Tensor& given, const Tensor& x, const Parameter& weight_h
 template <class Layer, class Step> Tensor through_tokens(const Layer& layer, const In& x, Step step) {
   const std::int64_t m = x.size(0), tokens = x.size(1), rows = layer.weight_ih_l0.size(0);
   if (tokens == 0) return zeros({m, 0, layer.weight_hh_l0.size(1)}, x.dtype());
-  const Tensor all = reshape(linear(reshape(x, {m * tokens, x.size(2)}), layer.weight_ih_l0, layer.bias_ih_l0), {m, tokens, rows});
+  const Tensor all = linear(x, layer.weight_ih_l0, layer.bias_ih_l0);
   std::vector<Tensor> hidden;
   for (std::int64_t t = 0; t < tokens; ++t) hidden.push_back(step(reshape(slice(all, 1, t, t + 1), {m, rows})));
   return stack(hidden, 1);

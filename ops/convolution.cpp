@@ -4,8 +4,8 @@
 
 #include <dz/graph/record.hpp>
 #include <dz/ops/arithmetic.hpp>
-#include <dz/ops/control.hpp>
 #include <dz/ops/reduce.hpp>
+#include <dz/ops/relu_gradient.hpp>
 #include <dz/ops/shape.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
@@ -34,22 +34,12 @@ Tensor conv2d(In x, In w, In b, const Conv2dOptions& o) {
                 wrt(b, [](const Tensor& dy) { return sum(dy, {0, 1, 2}); }));
 }
 
-// As of linear: dZ = dA where A > 0, summed over samples and places while it is made.
 Tensor conv2d(In x, In w, In b, const Conv2dOptions& o, Activation activation) {
   const CallSite site(x.at());
   if (activation != relu) return activation ? activation(conv2d(x, w, b, o)) : conv2d(x, w, b, o);
   return record("conv2d_relu", [o](const Array& x, const Array& w, const Array& b) { return kernels::conv2d(x, w, b, o, true); },
                 wrt_all({x, w, b}, [x, w, o, image = image_of(x), window = window_of(w)](const Tensor& da, const Tensor& a, Wanted wanted) {
-                  Tensor dz, db;
-                  if (is_recording()) {
-                    dz = where(less(0, a), da, 0);
-                    if (wanted[2]) db = sum(dz, {0, 1, 2});
-                  } else {
-                    const Shape rows{a.size() / std::max<std::int64_t>(1, a.size(3)), a.size(3)};
-                    auto [by_z, by_b] = kernels::relu_gradient(da.value().reshape(rows), a.value().reshape(rows));
-                    dz = Tensor(by_z.reshape(a.shape()));
-                    db = Tensor(std::move(by_b));
-                  }
+                  const auto [dz, db] = detail::relu_gradient(da, a, {0, 1, 2}, wanted[2]);
                   return std::vector<Tensor>{wanted[0] ? conv2d_by_input(dz, w, image, o) : Tensor(), wanted[1] ? conv2d_by_kernel(dz, x, window, o) : Tensor(), db};
                 }));
 }

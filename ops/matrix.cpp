@@ -2,8 +2,8 @@
 
 #include <dz/graph/record.hpp>
 #include <dz/ops/arithmetic.hpp>
-#include <dz/ops/control.hpp>
 #include <dz/ops/reduce.hpp>
+#include <dz/ops/relu_gradient.hpp>
 #include <dz/ops/shape.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
@@ -39,22 +39,13 @@ Tensor linear(In x, In w, In b) {
                 wrt(b, [](const Tensor& dz) { return sum(dz, 0); }));
 }
 
-// dZ = dA where A > 0, summed over the samples while it is made.
 Tensor linear(In x, In w, In b, Activation activation) {
   const CallSite site(x.at());
   if (x.rank() > 2) return of_rows(x, [&](const Tensor& rows) { return linear(rows, w, b, activation); });
   if (activation != relu) return activation ? activation(linear(x, w, b)) : linear(x, w, b);
   return record("linear_relu", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, true); },
                 wrt_all({x, w, b}, [x, w](const Tensor& da, const Tensor& a, Wanted wanted) {
-                  Tensor dz, db;
-                  if (is_recording()) {
-                    dz = where(less(0, a), da, 0);
-                    if (wanted[2]) db = sum(dz, 0);
-                  } else {
-                    auto [by_z, by_b] = kernels::relu_gradient(da.value(), a.value());
-                    dz = Tensor(std::move(by_z));
-                    db = Tensor(std::move(by_b));
-                  }
+                  const auto [dz, db] = detail::relu_gradient(da, a, 0, wanted[2]);
                   return std::vector<Tensor>{wanted[0] ? matmul(dz, w) : Tensor(), wanted[1] ? matmul(dz.t(), x) : Tensor(), db};
                 }));
 }

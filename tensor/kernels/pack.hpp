@@ -231,7 +231,7 @@ template <class P> DZ_INLINE P detail::pack_log(const P& given) {
   using F = detail::Format<typename P::Element>;
   using I = typename P::Comparison::V;
   const typename P::Comparison subnormal = less(given, P(F::tiny));
-  const P x = where(subnormal, given * P(F::scale), given);
+  const P x = abs(where(subnormal, given * P(F::scale), given));  // of what is below 0 only so that its bits do not overflow
   const I bits = detail::bits_to<I>(x.v), shifted = (bits - F::half_root) >> F::mantissa;
   const P m(detail::bits_to<typename P::V>(I(bits - (shifted << F::mantissa))));
   const P n = P(__builtin_convertvector(shifted, typename P::V)) - where(subnormal, P(F::scale_log2), P(0));
