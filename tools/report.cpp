@@ -6,7 +6,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "tools/png.hpp"
+#include <dz/data/png.hpp>
+
 #include "tools/report_parts.hpp"
 #include "tools/svg.hpp"
 

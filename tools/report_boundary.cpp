@@ -6,7 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include "tools/png.hpp"
+#include <dz/data/png.hpp>
+
 #include "tools/report_parts.hpp"
 #include "tools/svg.hpp"
 

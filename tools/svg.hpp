@@ -13,6 +13,9 @@ namespace dz::tool {
 /// U+FFFD, and control characters other than tab and line feed too.
 std::string escape(std::string_view text);
 
+/// Base64 with padding (RFC 4648), without line breaks: bytes as text for data URIs.
+std::string base64(std::string_view bytes);
+
 /// A coordinate with at most two decimals, none of them needless.
 std::string coordinate(double v);
 

@@ -15,12 +15,12 @@
 #include <string>
 #include <vector>
 
+#include <dz/data/png.hpp>
 #include <dz/dz.hpp>
 #include <dz/graph/view.hpp>
 
 #include "tests/support/support.hpp"
 #include "tools/graphviz.hpp"
-#include "tools/png.hpp"
 #include "tools/report.hpp"
 #include "tools/svg.hpp"
 

@@ -1,14 +1,14 @@
-#include "tools/png.hpp"
+#include <dz/data/png.hpp>
 
 #include <zlib.h>
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include <dz/tensor/error.hpp>
 
-namespace dz::tool {
-
+namespace dz {
 namespace {
 
 void append_number(std::string& out, std::uint32_t v) {
@@ -79,17 +79,4 @@ std::string to_png(const Array& pixels) {
   return out;
 }
 
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j) out += j <= count ? digits[group >> (18 - 6 * j) & 63] : '=';
-  }
-  return out;
-}
-
-}  // namespace dz::tool
+}  // namespace dz
