@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <dz/tensor/autocast.hpp>
 #include <dz/tensor/error.hpp>
 
 namespace dz {
@@ -47,6 +48,11 @@ inline detail::FlagGuard checked() { return {detail::thread_state.checking, true
 /// Until the guard goes, the first operation of this thread that gives a NaN or an infinity, forward or in the reverse pass, throws
 /// ValueError with its name, the element and the user's line.
 inline detail::FlagGuard detect_anomalies() { return {detail::thread_state.watching, true}; }
+
+/// Until the guard goes, this thread's large float32 products and convolutions round their operands to bfloat16 and sum in float32, and so do the
+/// reverse steps of what is recorded meanwhile, whenever they run. Parameters, gradients, sums and losses stay float32. Where the machine
+/// cannot, nothing changes, and unsupported(bfloat16) says why.
+inline detail::FlagGuard autocast(Bfloat16, bool on = true) { return {detail::autocasting, on}; }
 
 inline bool is_recording() { return detail::thread_state.recording; }
 inline bool is_training() { return detail::thread_state.training; }

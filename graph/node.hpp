@@ -7,6 +7,7 @@
 #include <span>
 
 #include <dz/graph/tensor.hpp>
+#include <dz/tensor/autocast.hpp>
 #include <dz/tensor/memory.hpp>
 
 namespace dz {
@@ -91,6 +92,8 @@ class Node : public detail::CountedNode {
   std::uint64_t recorded() const { return recorded_; }
   unsigned output_count() const { return output_count_; }
   bool is_leaf() const { return leaf_; }
+  /// It was recorded under autocast.
+  bool autocasts() const { return autocasts_; }
   const Replay* replay() const { return replay_.get(); }
 
  protected:
@@ -101,7 +104,7 @@ class Node : public detail::CountedNode {
   /// The kind of an output beyond the first.
   virtual const OutputKind& further(unsigned) const { return first_; }
 
-  bool leaf_ = false, spent_ = false;
+  bool leaf_ = false, spent_ = false, autocasts_ = detail::autocasting;
 
  private:
   friend class Pass;

@@ -47,16 +47,18 @@ class Derivatives {
   ~Derivatives() {
     detail::thread_state.call = call_;
     detail::thread_state.deriving = deriving_;
+    detail::autocasting = autocasting_;
     detail::read_limit = limit_;
   }
   Derivatives(const Derivatives&) = delete;
   Derivatives& operator=(const Derivatives&) = delete;
 
-  /// Runs a node's derivatives: on behalf of the user's line, and not on what was written in place since the node was recorded. An
+  /// Runs a node's derivatives: on behalf of the user's line, in the forward's precision, and not on what was written in place since the node was recorded. An
   /// anomaly is that of the node's gradient, not of a step on the way to it.
   void run(Node& n, Pull& pull) const {
     detail::thread_state.call = n.at();
     detail::thread_state.deriving = true;
+    detail::autocasting = n.autocasts();
     detail::read_limit = {n.recorded(), detail::write_clock()};
     try {
       n.pull(pull);
@@ -73,7 +75,7 @@ class Derivatives {
 
  private:
   At call_ = detail::thread_state.call;
-  bool deriving_ = detail::thread_state.deriving;
+  bool deriving_ = detail::thread_state.deriving, autocasting_ = detail::autocasting;
   detail::ReadLimit limit_ = detail::read_limit;
 };
 

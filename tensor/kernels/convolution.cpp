@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <climits>
+#include <optional>
 
 #include <dz/tensor/kernels/gemm.hpp>
 #include <dz/tensor/kernels/map.hpp>
@@ -166,26 +167,29 @@ void kernel_gradient(const Array& out, const Array& dy, const Array& x, const Ar
   });
 }
 
-void by_onednn(const Array& out, const Array& a, const Array& b, const Array& bias, Convolution c, ConvolutionMap map) {
+void by_onednn(const Array& out, const Array& a, const Array& b, const Array& bias, Convolution c, ConvolutionMap map, Precision precision) {
   // oneDNN takes no pointers to const; it writes only what the map gives.
   float* const given = const_cast<float*>(a.data<float>());
   float* const other = const_cast<float*>(b.data<float>());
   float* const shift = bias ? const_cast<float*>(bias.data<float>()) : nullptr;
-  if (map == ConvolutionMap::forward) detail::onednn_convolve(c, map, given, other, shift, out.writable<float>());
-  else if (map == ConvolutionMap::by_input) detail::onednn_convolve(c, map, out.writable<float>(), other, shift, given);
-  else detail::onednn_convolve(c, map, other, out.writable<float>(), shift, given);
+  if (map == ConvolutionMap::forward) detail::onednn_convolve(c, map, precision, given, other, shift, out.writable<float>());
+  else if (map == ConvolutionMap::by_input) detail::onednn_convolve(c, map, precision, out.writable<float>(), other, shift, given);
+  else detail::onednn_convolve(c, map, precision, other, out.writable<float>(), shift, given);
 }
 
-/// oneDNN's own sizes are ints.
-bool serves(const Convolution& c, Dtype dtype, ConvolutionMap map, bool bias) {
-  if (dtype != float32) return false;
+/// How oneDNN computes the map; nothing where it does not do so fast. Its own sizes are ints.
+std::optional<Precision> serves(const Convolution& c, Dtype dtype, ConvolutionMap map, bool bias) {
+  if (dtype != float32) return {};
   const auto volume = [&](Pair p, std::int64_t channels) {
     return static_cast<double>(c.samples) * static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(channels);
   };
   const double image = volume(c.image, c.in), output = volume(c.output, c.out);
   const bool fits = std::max(image, output) < INT_MAX && std::max({c.padding.rows, c.padding.columns, c.stride.rows, c.stride.columns,
                                                                    c.dilation.rows, c.dilation.columns}) < INT_MAX / 4;
-  return fits && image > 0 && output > 0 && detail::onednn_convolves(c, map, bias);
+  if (!fits || image == 0 || output == 0) return {};
+  for (const Precision p : {product_precision(), Precision::full})
+    if (detail::onednn_convolves(c, map, p, bias)) return p;
+  return {};
 }
 
 /// BLAS counts in ints.
@@ -208,8 +212,8 @@ Array forward(const Array& x, const Array& w, const Array& bias, const Conv2dOpt
   Array out = Array::make({c.samples, c.output.rows, c.output.columns, c.out}, dtype);
   const Array image = in_dtype(x, dtype).contiguous(), kernel = in_dtype(w, dtype),
               shift = bias ? in_dtype(bias, dtype).contiguous() : Array();
-  if (serves(c, dtype, ConvolutionMap::forward, static_cast<bool>(bias))) {
-    launch(by_onednn, out, image, kernel.contiguous(), shift, c, ConvolutionMap::forward);
+  if (const auto precision = serves(c, dtype, ConvolutionMap::forward, static_cast<bool>(bias))) {
+    launch(by_onednn, out, image, kernel.contiguous(), shift, c, ConvolutionMap::forward, *precision);
     return out;
   }
   require_ints(c);
@@ -254,8 +258,8 @@ Array conv2d_by_input(const Array& dy, const Array& w, Pair image, const Conv2dO
   require_output(dy.shape(), c, operands, o);
   Array out = Array::make(x, dtype);
   const Array seen = in_dtype(dy, dtype).contiguous(), kernel = in_dtype(w, dtype);
-  if (serves(c, dtype, ConvolutionMap::by_input, false)) {
-    launch(by_onednn, out, seen, kernel.contiguous(), Array(), c, ConvolutionMap::by_input);
+  if (const auto precision = serves(c, dtype, ConvolutionMap::by_input, false)) {
+    launch(by_onednn, out, seen, kernel.contiguous(), Array(), c, ConvolutionMap::by_input, *precision);
     return out;
   }
   require_ints(c);
@@ -276,9 +280,9 @@ Array conv2d_by_kernel(const Array& dy, const Array& x, Pair window, const Conv2
   const Convolution c = fit(x.shape(), w, o, operands);
   require_output(dy.shape(), c, operands, o);
   const Array seen = in_dtype(dy, dtype).contiguous(), image = in_dtype(x, dtype).contiguous();
-  if (serves(c, dtype, ConvolutionMap::by_kernel, false)) {
+  if (const auto precision = serves(c, dtype, ConvolutionMap::by_kernel, false)) {
     Array out = Array::make(w, dtype);
-    launch(by_onednn, out, seen, image, Array(), c, ConvolutionMap::by_kernel);
+    launch(by_onednn, out, seen, image, Array(), c, ConvolutionMap::by_kernel, *precision);
     return out;
   }
   require_ints(c);

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include <dz/tensor/array.hpp>
+#include <dz/tensor/autocast.hpp>
 
 namespace dz {
 
@@ -56,9 +57,9 @@ struct Convolution {
 enum class ConvolutionMap : std::int64_t { forward, by_input, by_kernel };
 
 /// Whether oneDNN has a fast implementation of this map, with or without a bias.
-bool onednn_convolves(const Convolution& c, ConvolutionMap map, bool bias);
+bool onednn_convolves(const Convolution& c, ConvolutionMap map, Precision precision, bool bias);
 /// The map of contiguous arrays by oneDNN, once onednn_convolves() has said yes; that which it gives is written. bias may be null.
-void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* w, float* bias, float* y);
+void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precision, float* x, float* w, float* bias, float* y);
 
 }  // namespace detail
 }  // namespace kernels

@@ -143,7 +143,7 @@ template <class T> void finish_rows(const Matrix<T>& out, const Finish<T>& finis
   });
 }
 
-template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, Finish<T> finish = {}) {
+template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, Precision precision, Finish<T> finish = {}) {
   const std::int64_t outer = out.rows * out.columns;
   if (outer == 0) return;
   if constexpr (std::is_same_v<T, float>)
@@ -161,7 +161,8 @@ template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a,
         detail::dot_matmul(out, a, b);
         return finish_rows(out, finish);
       }
-      if (detail::onednn_matmul(out, a, b, finish.bias)) return finish_rows(out, {nullptr, finish.relu});
+      for (const Precision p : {precision, Precision::full})
+        if (detail::onednn_matmul(out, a, b, finish.bias, p)) return finish_rows(out, {nullptr, finish.relu});
     }
   blas_matmul(out, a, b);
   finish_rows(out, finish);
@@ -172,12 +173,12 @@ template <class T> Matrix<T> last_axes(const Array& a, T* data) {
   return {data, a.size(r - 2), a.size(r - 1), a.stride(r - 2), a.stride(r - 1)};
 }
 
-void matmul_kernel(const Array& out, const Array& a, const Array& b) {
+void matmul_kernel(const Array& out, const Array& a, const Array& b, Precision precision) {
   visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
     auto y = last_axes<T>(out, out.writable<T>());
     auto left = last_axes<const T>(a, a.data<T>());
     auto right = last_axes<const T>(b, b.data<T>());
-    if (out.rank() == 2) return multiply(y, left, right);
+    if (out.rank() == 2) return multiply(y, left, right, precision);
     const std::int64_t step = y.rows * y.columns;
     if (step == 0) return;
     for (std::int64_t batch = 0; batch < out.size() / step; ++batch) {
@@ -192,7 +193,7 @@ void matmul_kernel(const Array& out, const Array& a, const Array& b) {
       y.data = out.writable<T>() + batch * step;
       left.data = a.data<T>() + from_a;
       right.data = b.data<T>() + from_b;
-      multiply(y, left, right);
+      multiply(y, left, right, precision);
     }
   });
 }
@@ -220,7 +221,7 @@ Array matmul(const Array& a, const Array& b) {
   left[r - 1] = right[r - 1];
   right[r - 2] = left[r - 2];
   Array out = Array::make(broadcast(left, right), dtype);
-  launch(matmul_kernel, out, multipliable(in_dtype(a, dtype)), multipliable(in_dtype(b, dtype)));
+  launch(matmul_kernel, out, multipliable(in_dtype(a, dtype)), multipliable(in_dtype(b, dtype)), product_precision());
   return out;
 }
 
@@ -229,12 +230,12 @@ Array linear(const Array& x, const Array& w, const Array& b, bool relu) {
     throw ShapeError(fmt::format("x {}, W {} and b {} are not (m, n_in), (n_out, n_in) and (n_out)", to_string(x.shape()), to_string(w.shape()), to_string(b.shape())));
   const Dtype dtype = common_dtype({&x, &w, &b});
   Array out = Array::make({x.size(0), w.size(0)}, dtype);
-  const auto kernel = [](const Array& out, const Array& x, const Array& w, const Array& b, bool relu) {
+  const auto kernel = [](const Array& out, const Array& x, const Array& w, const Array& b, Precision precision, bool relu) {
     visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
-      multiply<T>(last_axes<T>(out, out.writable<T>()), last_axes<const T>(x, x.data<T>()), last_axes<const T>(w, w.data<T>()), {b.data<T>(), relu});
+      multiply<T>(last_axes<T>(out, out.writable<T>()), last_axes<const T>(x, x.data<T>()), last_axes<const T>(w, w.data<T>()), precision, {b.data<T>(), relu});
     });
   };
-  launch(kernel, out, multipliable(in_dtype(x, dtype)), multipliable(in_dtype(w, dtype).t()), in_dtype(b, dtype).contiguous(), relu);
+  launch(kernel, out, multipliable(in_dtype(x, dtype)), multipliable(in_dtype(w, dtype).t()), in_dtype(b, dtype).contiguous(), product_precision(), relu);
   return out;
 }
 

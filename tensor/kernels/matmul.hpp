@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <dz/tensor/autocast.hpp>
+
 namespace dz::kernels::detail {
 
 /// A (rows, columns) matrix in memory, strides in elements.
@@ -11,9 +13,12 @@ template <class T> struct Matrix {
   std::int64_t rows, columns, row_stride, column_stride;
 };
 
+/// The processor computes in bfloat16, and oneDNN makes use of it.
+bool onednn_has_bfloat16();
+
 /// out = a · b by oneDNN, with a bias for each column or none; false where it has no implementation for these layouts (then nothing was
 /// written).
-bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias);
+bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias, Precision precision);
 
 /// Rows of a, and columns of b, lie along their common axis, which is long, and there are few of one of them: each element is summed by itself.
 bool is_dot_product(const Matrix<const float>& a, const Matrix<const float>& b);

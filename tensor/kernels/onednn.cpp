@@ -65,14 +65,24 @@ struct Hash {
 
 // ---- products of matrices
 
-/// Sizes, strides and what follows: all that a product's primitive depends on.
-using ProductKey = std::array<std::int64_t, 9>;
+/// Sizes, strides, precision and what follows: all that a product's primitive depends on.
+using ProductKey = std::array<std::int64_t, 10>;
 
 template <class T> dnnl::memory::desc describe(const Matrix<T>& m) {
   return {{m.rows, m.columns}, dnnl::memory::data_type::f32, dnnl::memory::dims{m.row_stride, m.column_stride}};
 }
 
-/// An operand as it is given, and as the primitive takes it: the same, or packed beforehand.
+dnnl::memory::data_type type_of(Precision p) { return p == Precision::bfloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32; }
+
+/// An operand of a product as its primitive is to take it: as it is given, rounded (then without gaps), or packed.
+dnnl::memory::desc describe_taken(const Matrix<const float>& m, Precision precision, bool packs) {
+  using tag = dnnl::memory::format_tag;
+  if (packs) return {{m.rows, m.columns}, type_of(precision), tag::any};
+  if (precision == Precision::full) return describe(m);
+  return {{m.rows, m.columns}, type_of(precision), m.column_stride == 1 ? tag::ab : tag::ba};
+}
+
+/// An operand as it is given, and as the primitive takes it: the same, or rounded or packed beforehand.
 struct ProductOperand {
   dnnl::memory given, taken;
   dnnl::reorder pack;
@@ -93,16 +103,15 @@ struct Product {
   dnnl::memory bias, out;
   std::unordered_map<int, dnnl::memory> arguments;
 
-  Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, bool packs, bool with_bias) {
+  Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, Precision precision, bool packs, bool with_bias) {
     using namespace dnnl;
-    const auto given_a = describe(x), given_b = describe(w);
-    const auto as_b = packs ? dnnl::memory::desc({w.rows, w.columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any) : given_b;
+    const auto as_a = describe_taken(x, precision, false), as_b = describe_taken(w, precision, packs);
     const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
-    const matmul::desc wanted = with_bias ? matmul::desc(given_a, as_b, as_bias, describe(y)) : matmul::desc(given_a, as_b, describe(y));
+    const matmul::desc wanted = with_bias ? matmul::desc(as_a, as_b, as_bias, describe(y)) : matmul::desc(as_a, as_b, describe(y));
     const matmul::primitive_desc chosen(wanted, cpu());
     primitive = matmul(chosen);
-    a = ProductOperand(given_a, chosen.src_desc());
-    b = ProductOperand(given_b, chosen.weights_desc());
+    a = ProductOperand(describe(x), chosen.src_desc());
+    b = ProductOperand(describe(w), chosen.weights_desc());
     out = dnnl::memory(describe(y), cpu(), DNNL_MEMORY_NONE);
     arguments = {{DNNL_ARG_SRC, a.taken}, {DNNL_ARG_WEIGHTS, b.taken}, {DNNL_ARG_DST, out}};
     if (with_bias) arguments.emplace(DNNL_ARG_BIAS, bias = dnnl::memory(as_bias, cpu(), DNNL_MEMORY_NONE));
@@ -115,7 +124,7 @@ bool worth_packing(const Matrix<const float>& a) {
   return a.rows >= (in_columns ? packed_rows_of_columns : packed_rows);
 }
 
-/// Memory for a packed operand while a product runs.
+/// Memory for a rounded or packed operand while a product runs.
 class PackingRoom {
  public:
   explicit PackingRoom(const ProductOperand& operand) : bytes_(operand.pack ? operand.taken.get_desc().get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr) {}
@@ -147,64 +156,78 @@ struct ProductCache {
 
 using tag = dnnl::memory::format_tag;
 
-/// A convolution's sizes, the map, and whether there is a bias.
-using ConvolutionKey = std::array<std::int64_t, 18>;
+/// A convolution's sizes, the map, the precision, and whether there is a bias.
+using ConvolutionKey = std::array<std::int64_t, 19>;
 struct ConvolutionRequest {
   Convolution convolution;
   ConvolutionMap map;
+  Precision precision;
   std::int64_t bias;
 };
 
-/// A primitive, and what brings the kernel from rows into the layout that oneDNN chose, or back.
+/// One of a convolution's arrays: as dz has it, and as the primitive takes or gives it, in another layout or rounded.
+struct ConvolutionArray {
+  dnnl::memory::desc plain, taken;
+  dnnl::reorder reorder;  // empty where the two are one; for what the map gives it leads back
+
+  ConvolutionArray() = default;
+  ConvolutionArray(const dnnl::memory::desc& as_plain, const dnnl::memory::desc& as_taken, bool given_back) : plain(as_plain), taken(as_taken) {
+    if (plain != taken) reorder = dnnl::reorder({cpu(), given_back ? taken : plain, cpu(), given_back ? plain : taken});
+  }
+};
+
 struct Convolving {
   bool fast = false;
   dnnl::primitive primitive;
-  dnnl::reorder reorder;  // empty where the layouts are one
-  dnnl::memory::desc x, y, bias, plain, chosen;
+  ConvolutionArray x, y, kernel;
+  dnnl::memory::desc bias;
 };
 
 dnnl::memory::dims both(Pair p) { return {p.rows, p.columns}; }
 
-dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t channels) {
-  return {{samples, channels, size.rows, size.columns}, dnnl::memory::data_type::f32, tag::nhwc};
+dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type) {
+  return {{samples, channels, size.rows, size.columns}, type, tag::nhwc};
 }
-dnnl::memory::desc describe_kernel(const Convolution& c, bool chosen) {
-  const auto f32 = dnnl::memory::data_type::f32;
-  if (c.groups == 1) return {{c.out, c.in, c.window.rows, c.window.columns}, f32, chosen ? tag::any : tag::oihw};
-  return {{c.groups, c.group_out(), c.group_in(), c.window.rows, c.window.columns}, f32, chosen ? tag::any : tag::goihw};
+dnnl::memory::desc describe_kernel(const Convolution& c, dnnl::memory::data_type type, bool chosen) {
+  if (c.groups == 1) return {{c.out, c.in, c.window.rows, c.window.columns}, type, chosen ? tag::any : tag::oihw};
+  return {{c.groups, c.group_out(), c.group_in(), c.window.rows, c.window.columns}, type, chosen ? tag::any : tag::goihw};
 }
 
-Convolving make_convolving(const Convolution& c, ConvolutionMap map, bool with_bias) {
+Convolving make_convolving(const Convolution& c, ConvolutionMap map, Precision precision, bool with_bias) {
   using namespace dnnl;
+  const auto f32 = dnnl::memory::data_type::f32;
+  const auto type_in = [&](ConvolutionMap gives) { return map == gives ? f32 : type_of(precision); };  // what a map gives is float32
+  const auto x = describe_image(c.samples, c.image, c.in, type_in(ConvolutionMap::by_input));
+  const auto y = describe_image(c.samples, c.output, c.out, type_in(ConvolutionMap::forward));
+  const auto any = describe_kernel(c, type_in(ConvolutionMap::by_kernel), true);
   Convolving v;
-  v.x = describe_image(c.samples, c.image, c.in);
-  v.y = describe_image(c.samples, c.output, c.out);
-  v.plain = describe_kernel(c, false);
-  if (with_bias) v.bias = {{c.out}, dnnl::memory::data_type::f32, tag::x};
-  const auto any = describe_kernel(c, true);
+  if (with_bias) v.bias = {{c.out}, f32, tag::x};
   const auto direct = algorithm::convolution_direct;
   const auto stride = both(c.stride), padding = both(c.padding),
              dilation = both({c.dilation.rows - 1, c.dilation.columns - 1});  // theirs counts from 0
-  const convolution_forward::primitive_desc forward(
-      {prop_kind::forward_training, direct, v.x, any, v.bias, v.y, stride, dilation, padding, padding}, cpu());
   const auto take = [&](const auto& d, const dnnl::memory::desc& kernel) {
     v.fast = !std::string_view(d.impl_info_str()).starts_with("ref");
-    v.chosen = kernel;
+    v.x = {describe_image(c.samples, c.image, c.in, f32), x, map == ConvolutionMap::by_input};
+    v.y = {describe_image(c.samples, c.output, c.out, f32), y, map == ConvolutionMap::forward};
+    v.kernel = {describe_kernel(c, f32, false), kernel, map == ConvolutionMap::by_kernel};
     return d;
   };
+  // The reverse maps are described by the forward one of their own types as well.
+  const auto forward = [&](const auto& image, const auto& kernel, const auto& output) {
+    return convolution_forward::primitive_desc({prop_kind::forward_training, direct, image, kernel, v.bias, output, stride, dilation, padding, padding}, cpu());
+  };
   if (map == ConvolutionMap::forward) {
-    v.primitive = convolution_forward(take(forward, forward.weights_desc()));
-  } else if (map == ConvolutionMap::by_input) {
-    const convolution_backward_data::primitive_desc d({direct, v.x, any, v.y, stride, dilation, padding, padding}, cpu(), forward);
+    const auto d = forward(x, any, y);
+    v.primitive = convolution_forward(take(d, d.weights_desc()));
+    return v;
+  }
+  const auto hint = forward(describe_image(c.samples, c.image, c.in, type_of(precision)), describe_kernel(c, type_of(precision), true), y);
+  if (map == ConvolutionMap::by_input) {
+    const convolution_backward_data::primitive_desc d({direct, x, any, y, stride, dilation, padding, padding}, cpu(), hint);
     v.primitive = convolution_backward_data(take(d, d.weights_desc()));
   } else {
-    const convolution_backward_weights::primitive_desc d({direct, v.x, any, v.bias, v.y, stride, dilation, padding, padding}, cpu(),
-                                                         forward);
+    const convolution_backward_weights::primitive_desc d({direct, x, any, v.bias, y, stride, dilation, padding, padding}, cpu(), hint);
     v.primitive = convolution_backward_weights(take(d, d.diff_weights_desc()));
-  }
-  if (v.chosen != v.plain) {
-    const bool back = map == ConvolutionMap::by_kernel;
-    v.reorder = reorder(reorder::primitive_desc(cpu(), back ? v.chosen : v.plain, cpu(), back ? v.plain : v.chosen));
   }
   return v;
 }
@@ -212,68 +235,96 @@ Convolving make_convolving(const Convolution& c, ConvolutionMap map, bool with_b
 struct ConvolutionCache {
   dnnl::stream stream{cpu()};
   std::unordered_map<ConvolutionKey, Convolving, Hash> kept;
-  dnnl::memory kernel;  // room for a kernel in a chosen layout, as large as the largest so far
 
   static ConvolutionCache& own() {
     static thread_local ConvolutionCache cache;
     return cache;
   }
-  Convolving& find(const Convolution& c, ConvolutionMap map, bool bias) {
-    const auto key = std::bit_cast<ConvolutionKey>(ConvolutionRequest{c, map, bias});
+  Convolving& find(const Convolution& c, ConvolutionMap map, Precision precision, bool bias) {
+    const auto key = std::bit_cast<ConvolutionKey>(ConvolutionRequest{c, map, precision, bias});
     if (auto found = kept.find(key); found != kept.end()) return found->second;
     if (kept.size() >= most_kept) kept.clear();
     Convolving made;
     try {
-      made = make_convolving(c, map, bias);
+      made = make_convolving(c, map, precision, bias);
     } catch (const dnnl::error&) {  // not implemented: remembered as not fast
     }
     return kept.emplace(key, std::move(made)).first->second;
   }
-  void* room(std::size_t bytes) {
-    if (!kernel || kernel.get_desc().get_size() < bytes)
-      kernel = dnnl::memory({{static_cast<std::int64_t>(bytes)}, dnnl::memory::data_type::u8, tag::x}, cpu());
-    return kernel.get_data_handle();
+};
+
+/// One of a convolution's arrays while it runs: dz's own memory, and room for it as the primitive takes it.
+class ConvolutionOperand {
+ public:
+  ConvolutionOperand(ConvolutionArray& array, float* data)
+      : array_(array), bytes_(array.reorder ? array.taken.get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr), plain_(array.plain, cpu(), data),
+        taken_(piece_ ? dnnl::memory(array.taken, cpu(), piece_) : plain_) {}
+  ~ConvolutionOperand() {
+    if (piece_) memory::give(piece_, bytes_);
   }
+  ConvolutionOperand(const ConvolutionOperand&) = delete;
+  ConvolutionOperand& operator=(const ConvolutionOperand&) = delete;
+
+  const dnnl::memory& taken() const { return taken_; }
+  void fill(dnnl::stream& stream) {
+    if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, plain_}, {DNNL_ARG_TO, taken_}});
+  }
+  void give_back(dnnl::stream& stream) {
+    if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, taken_}, {DNNL_ARG_TO, plain_}});
+  }
+
+ private:
+  ConvolutionArray& array_;
+  std::size_t bytes_;
+  void* piece_;
+  dnnl::memory plain_, taken_;
 };
 
 }  // namespace
 
-bool onednn_convolves(const Convolution& c, ConvolutionMap map, bool bias) {
-  const AsManyThreadsAsAsked threads;
-  return ConvolutionCache::own().find(c, map, bias).fast;
+bool onednn_has_bfloat16() {
+  constexpr auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
 
-void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* w, float* bias, float* y) {
+bool onednn_convolves(const Convolution& c, ConvolutionMap map, Precision precision, bool bias) {
+  const AsManyThreadsAsAsked threads;
+  return ConvolutionCache::own().find(c, map, precision, bias).fast;
+}
+
+void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precision, float* x, float* w, float* bias, float* y) {
   const AsManyThreadsAsAsked threads;
   ConvolutionCache& cache = ConvolutionCache::own();
   try {
-    Convolving& v = cache.find(c, map, bias != nullptr);
-    const bool back = map == ConvolutionMap::by_kernel;
-    const dnnl::memory plain(v.plain, cpu(), w), chosen(v.chosen, cpu(), v.reorder ? cache.room(v.chosen.get_size()) : w);
-    std::unordered_map<int, dnnl::memory> arguments{{map == ConvolutionMap::by_input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, {v.x, cpu(), x}},
-                                                    {back ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, chosen},
-                                                    {map == ConvolutionMap::forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, {v.y, cpu(), y}}};
-    if (bias) arguments.emplace(back ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, dnnl::memory(v.bias, cpu(), bias));
-    if (v.reorder && !back) v.reorder.execute(cache.stream, {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, chosen}});
+    Convolving& v = cache.find(c, map, precision, bias != nullptr);
+    const bool by_input = map == ConvolutionMap::by_input, by_kernel = map == ConvolutionMap::by_kernel, forward = map == ConvolutionMap::forward;
+    ConvolutionOperand image(v.x, x), kernel(v.kernel, w), output(v.y, y);
+    std::unordered_map<int, dnnl::memory> arguments{{by_input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, image.taken()},
+                                                    {by_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, kernel.taken()},
+                                                    {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, output.taken()}};
+    if (bias) arguments.emplace(by_kernel ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, dnnl::memory(v.bias, cpu(), bias));
+    if (!by_input) image.fill(cache.stream);
+    if (!by_kernel) kernel.fill(cache.stream);
+    if (!forward) output.fill(cache.stream);
     v.primitive.execute(cache.stream, arguments);
-    if (v.reorder && back) v.reorder.execute(cache.stream, {{DNNL_ARG_FROM, chosen}, {DNNL_ARG_TO, plain}});
+    (by_input ? image : by_kernel ? kernel : output).give_back(cache.stream);
     cache.stream.wait();
   } catch (const dnnl::error& e) {
     throw MemoryError(std::string("oneDNN cannot run a convolution: ") + e.what());
   }
 }
 
-bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias) {
+bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias, Precision precision) {
   const AsManyThreadsAsAsked threads;
   static thread_local ProductCache cache;
   const bool packs = worth_packing(a);
   const ProductKey key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride,
-                       (packs ? 2 : 0) + (bias ? 1 : 0)};
+                       static_cast<std::int64_t>(precision), (packs ? 2 : 0) + (bias ? 1 : 0)};
   try {
     auto found = cache.products.find(key);
     if (found == cache.products.end()) {
       if (cache.products.size() >= most_kept) cache.products.clear();
-      found = cache.products.emplace(key, Product(out, a, b, packs, bias != nullptr)).first;
+      found = cache.products.emplace(key, Product(out, a, b, precision, packs, bias != nullptr)).first;
     }
     Product& p = found->second;
     PackingRoom for_a(p.a), for_b(p.b);
