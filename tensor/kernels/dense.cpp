@@ -16,20 +16,45 @@ template <class T> struct Rectified {
   std::int64_t rows, columns;
 };
 
-/// Rows [first, last) of the columns [from, from + n): dz, and its sums.
-template <class T> DZ_INLINE void rectify(const Rectified<T>& r, std::int64_t first, std::int64_t last, std::int64_t from, std::int64_t n, double* total) {
+/// Rows [first, last) of `packs` packs of columns from `from` on: dz, and its sums.
+template <int packs, class T> DZ_INLINE void rectify_packs(const Rectified<T>& r, std::int64_t first, std::int64_t last, std::int64_t from, double* total) {
+  constexpr std::int64_t width = Pack<T>::width;
   for (; first < last; first += few) {
-    T part[strip] = {};
-    for (std::int64_t i = first; i < std::min(last, first + few); ++i) {
-      const std::int64_t at = i * r.columns + from;
+    typename Pack<T>::V part[packs] = {};
+    for (std::int64_t i = first; i < std::min(last, first + few); ++i)
+      for (int k = 0; k < packs; ++k) {
+        const std::int64_t at = i * r.columns + from + k * width;
+        const Pack<T> d = where(less(Pack<T>(0), detail::load<T>(r.a + at, 1, width)), detail::load<T>(r.da + at, 1, width), Pack<T>(0));
+        detail::store<T>(r.dz + at, 1, width, d);
+        part[k] = part[k] + d.v;
+      }
+    for (int k = 0; k < packs; ++k)
+      for (std::int64_t j = 0; j < width; ++j) total[k * width + j] += static_cast<double>(part[k][j]);
+  }
+}
+
+/// The same of a few columns, fewer than a pack.
+template <class T> DZ_INLINE void rectify_columns(const Rectified<T>& r, std::int64_t first, std::int64_t last, std::int64_t from, std::int64_t n, double* total) {
+  for (; first < last; first += few) {
+    T part[Pack<T>::width] = {};
+    for (std::int64_t i = first; i < std::min(last, first + few); ++i)
       for (std::int64_t j = 0; j < n; ++j) {
-        const T d = r.a[at + j] > 0 ? r.da[at + j] : T{0};
-        r.dz[at + j] = d;
+        const std::int64_t at = i * r.columns + from + j;
+        const T along = r.da[at], d = r.a[at] > 0 ? along : T{0};
+        r.dz[at] = d;
         part[j] += d;
       }
-    }
     for (std::int64_t j = 0; j < n; ++j) total[j] += static_cast<double>(part[j]);
   }
+}
+
+/// The same of the columns [from, from + n).
+template <class T> DZ_INLINE void rectify(const Rectified<T>& r, std::int64_t first, std::int64_t last, std::int64_t from, std::int64_t n, double* total) {
+  constexpr std::int64_t width = Pack<T>::width;
+  std::int64_t j = 0;
+  for (; j + 4 * width <= n; j += 4 * width) rectify_packs<4>(r, first, last, from + j, total + j);
+  for (; j + width <= n; j += width) rectify_packs<1>(r, first, last, from + j, total + j);
+  if (j < n) rectify_columns(r, first, last, from + j, n - j, total + j);
 }
 
 std::int64_t blocks_of(std::int64_t rows) { return (rows + block - 1) / block; }
@@ -48,8 +73,7 @@ void relu_gradient_kernel(const Array& dz, const Array& db, const Array& parts, 
           const std::int64_t first = k / strips * block, last = std::min(r.rows, first + block), from = k % strips * strip;
           const std::int64_t n = std::min(strip, r.columns - from);
           double total[strip] = {};
-          if (n == strip) rectify(r, first, last, from, strip, total);
-          else rectify(r, first, last, from, n, total);
+          rectify(r, first, last, from, n, total);
           for (std::int64_t j = 0; j < n; ++j) {
             if (part) part[k / strips * r.columns + from + j] = total[j];
             else sums[from + j] = static_cast<T>(total[j]);
