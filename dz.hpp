@@ -19,6 +19,7 @@
 #include <dz/models/recurrent.hpp>
 #include <dz/models/residual.hpp>
 #include <dz/models/sequential.hpp>
+#include <dz/models/summary.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/attention.hpp>

@@ -21,7 +21,7 @@ Step norm_gelu() {
   return [x = variable(values(1, {1024, 1024})), norm = LayerNorm(1024)] {
     Tensor J = mean(square(gelu(norm(x))));
     backward(J);
-    for (const Tensor& leaf : {x, Tensor(norm.scale), Tensor(norm.shift)}) leaf.clear_grad();
+    for (const Tensor& leaf : {x, Tensor(norm.weight), Tensor(norm.bias)}) leaf.clear_grad();
     return J;
   };
 }

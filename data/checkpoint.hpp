@@ -133,6 +133,9 @@ template <class Visitor> struct StateWalk {
       each(at, fresh);
     });
   }
+  template <class Layer> void operator()(const std::string& at, Stacked<Layer>& many) const {
+    (*this)(at, static_cast<std::vector<Layer>&>(many));
+  }
   template <class T, std::size_t n> void operator()(const std::string& at, std::array<T, n>& many) const { each(at, many); }
   template <class T, std::size_t n> void operator()(const std::string& at, T (&many)[n]) const { each(at, many); }
   template <class... T> void operator()(const std::string& at, std::tuple<T...>& many) const {

@@ -26,18 +26,41 @@ void check_names(const std::filesystem::path& path, const NamedArrays& file, con
   throw FileError(std::move(reason), loading, at);
 }
 
+/// Throws for the first flattened weight that is none of the model's.
+void check_flattened(const std::vector<NamedParameter>& model, const std::vector<Flattened>& flattened, const char* operation, At at) {
+  for (const Flattened& f : flattened) {
+    const auto found = std::ranges::find(model, f.weight, &NamedParameter::name);
+    const Shape shape = found != model.end() && *found->parameter ? found->parameter->shape() : Shape{};
+    if (f.channels < 1 || f.rows < 1 || f.columns < 1 || shape.rank() != 2 || shape[1] != checked_product(checked_product(f.channels, f.rows), f.columns))
+      throw ValueError(fmt::format("no weight '{}' of {} channels, {} rows and {} columns, flattened", f.weight, f.channels, f.rows, f.columns), operation, at);
+  }
+}
+
+enum class Columns { ours, pytorchs };
+/// The array with its columns in the order wanted, where it is one of the flattened; otherwise itself.
+Array ordered(const Array& a, const std::string& name, const std::vector<Flattened>& flattened, Columns wanted) {
+  const auto f = std::ranges::find(flattened, name, &Flattened::weight);
+  if (f == flattened.end()) return a;
+  constexpr int to_ours[] = {0, 2, 3, 1}, to_pytorchs[] = {0, 3, 1, 2};
+  const Shape theirs{a.size(0), f->channels, f->rows, f->columns}, ours{a.size(0), f->rows, f->columns, f->channels};
+  const Array turned = wanted == Columns::ours ? a.reshape(theirs).permute(to_ours) : a.reshape(ours).permute(to_pytorchs);
+  return turned.reshape(a.shape());
+}
+
 }  // namespace
 
-void save_model(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters, const Metadata& metadata) {
+void save_model(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters, const Metadata& metadata, const std::vector<Flattened>& flattened) {
+  check_flattened(parameters, flattened, saving, At{});
   NamedArrays all{{}, metadata};
   for (const auto& [name, parameter] : parameters) {
     if (!*parameter) throw ValueError(fmt::format("{}: parameter '{}' never had a value", path.string(), name), saving);
-    all.arrays.push_back({name, parameter->value()});
+    all.arrays.push_back({name, ordered(parameter->value(), name, flattened, Columns::pytorchs)});
   }
   write_safetensors(path, all);
 }
 
-Metadata load_model(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters, At at) {
+Metadata load_model(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters, const std::vector<Flattened>& flattened, At at) {
+  check_flattened(parameters, flattened, loading, at);
   NamedArrays file = read_safetensors(path);
   check_names(path, file, parameters, at);
   for (const auto& [name, parameter] : parameters) {
@@ -53,7 +76,7 @@ Metadata load_model(const std::filesystem::path& path, const std::vector<NamedPa
           loading, at);
   }
   for (const auto& [name, parameter] : parameters) {
-    parameter->assign(Tensor(*file.find(name)), at);
+    parameter->assign(Tensor(ordered(*file.find(name), name, flattened, Columns::ours)), at);
     if (parameter->is_leaf()) parameter->clear_grad();
   }
   return std::move(file.metadata);

@@ -58,7 +58,7 @@ int main(int count, char** words) {
   if (count > 1) epochs = std::max(1ll, std::atoll(words[1]));
   seed(1);
   const Dataset train = spirals(400), test = spirals(400);
-  std::printf("%s\n", summary(Classifier()).c_str());
+  std::printf("%s\n", summary(Classifier(), train.x).c_str());
 
   trained("gradient descent", train, test, 0, GradientDescent{.learning_rate = 0.3});
   trained("gradient descent", train, test, 32, GradientDescent{.learning_rate = 0.3});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <dz/graph/mode.hpp>
+#include <dz/models/summary.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/creation.hpp>
@@ -46,7 +47,7 @@ MultiHeadAttention::MultiHeadAttention(std::int64_t width, std::int64_t heads, b
 Tensor MultiHeadAttention::operator()(In x, const Tensor& mask) const {
   const CallSite site(x.at());
   require_tokens(x, *this, x.at());
-  return attend(*this, chunk(linear(x, in_proj_weight, in_proj_bias), 3, 2), mask);
+  return layer_call(*this, x, [&](In x) { return attend(*this, chunk(linear(x, in_proj_weight, in_proj_bias), 3, 2), mask); });
 }
 
 Tensor MultiHeadAttention::between(In x, In context, const Tensor& mask) const {
@@ -57,17 +58,17 @@ Tensor MultiHeadAttention::between(In x, In context, const Tensor& mask) const {
   const std::vector<Tensor> weights = split(in_proj_weight, {width, 2 * width}), biases = split(in_proj_bias, {width, 2 * width});
   std::vector<Tensor> qkv = chunk(linear(context, weights[1], biases[1]), 2, 2);
   qkv.insert(qkv.begin(), linear(x, weights[0], biases[0]));
-  return attend(*this, qkv, mask);
+  return layer_call(*this, x, [&](In) { return attend(*this, qkv, mask); });
 }
 
 TransformerBlock::TransformerBlock(std::int64_t width, std::int64_t heads, std::int64_t hidden, bool causal, double keep_prob, Initialiser initialiser,
                                    Dtype dtype, Generator& g)
-    : norm1(width, dtype), attention(width, heads, causal, initialiser, dtype, g), norm2(width, dtype), linear1(width, hidden, initialiser, dtype, g),
+    : norm1(width, dtype), self_attn(width, heads, causal, initialiser, dtype, g), norm2(width, dtype), linear1(width, hidden, initialiser, dtype, g),
       linear2(hidden, width, initialiser, dtype, g), keep_prob(keep_prob) {}
 
 Tensor TransformerBlock::operator()(In x, const Tensor& mask) const {
   const CallSite site(x.at());
-  const Tensor y = x + dropout(attention(norm1(x), mask), keep_prob);
+  const Tensor y = x + dropout(self_attn(norm1(x), mask), keep_prob);
   return y + dropout(linear2(linear1(norm2(y), gelu)), keep_prob);
 }
 

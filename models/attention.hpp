@@ -26,11 +26,11 @@ struct MultiHeadAttention {
 };
 BOOST_DESCRIBE_STRUCT(MultiHeadAttention, (), (in_proj_weight, in_proj_bias, out_proj, heads, causal))
 
-/// A transformer's block, each part behind its normalisation: x + attention(norm1(x)), then x + linear2(gelu(linear1(norm2(x)))) (Radford et
+/// A transformer's block, each part behind its normalisation: x + self_attn(norm1(x)), then x + linear2(gelu(linear1(norm2(x)))) (Radford et
 /// al. 2019; the order of Xiong et al., ICML 2020): (m, tokens, width) to the same shape.
 struct TransformerBlock {
   LayerNorm norm1;
-  MultiHeadAttention attention;
+  MultiHeadAttention self_attn;
   LayerNorm norm2;
   Linear linear1, linear2;  ///< to `hidden` features and back
   double keep_prob = 1;     ///< of what both parts add, while training()
@@ -41,6 +41,6 @@ struct TransformerBlock {
                    Initialiser initialiser = initialise::xavier, Dtype dtype = float32, Generator& g = default_generator());
   Tensor operator()(In x, const Tensor& mask = {}) const;
 };
-BOOST_DESCRIBE_STRUCT(TransformerBlock, (), (norm1, attention, norm2, linear1, linear2, keep_prob))
+BOOST_DESCRIBE_STRUCT(TransformerBlock, (), (norm1, self_attn, norm2, linear1, linear2, keep_prob))
 
 }  // namespace dz

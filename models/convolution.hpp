@@ -1,7 +1,7 @@
 #pragma once
 
 #include <dz/models/initialise.hpp>
-#include <dz/models/parameters.hpp>
+#include <dz/models/summary.hpp>
 #include <dz/ops/convolution.hpp>
 
 namespace dz {
@@ -19,9 +19,13 @@ struct Conv2d {
   /// Throws ShapeError for a size below 1, or groups that do not divide inputs and outputs.
   Conv2d(std::int64_t inputs, std::int64_t outputs, Pair window, const Conv2dOptions& options = {},
          Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
-  Tensor operator()(In x) const { return conv2d(std::move(x), weight, bias, options); }
+  Tensor operator()(In x) const {
+    return layer_call(*this, std::move(x), [this](In x) { return conv2d(std::move(x), weight, bias, options); });
+  }
   /// With the activation that follows, as Linear's.
-  Tensor operator()(In x, Activation activation) const { return conv2d(std::move(x), weight, bias, options, activation); }
+  Tensor operator()(In x, Activation activation) const {
+    return layer_call(*this, std::move(x), [&](In x) { return conv2d(std::move(x), weight, bias, options, activation); });
+  }
 };
 BOOST_DESCRIBE_STRUCT(Conv2d, (), (weight, bias, options))
 
@@ -37,7 +41,9 @@ struct Conv1d {
   /// Throws ShapeError as Conv2d.
   Conv1d(std::int64_t inputs, std::int64_t outputs, std::int64_t window, const Conv1dOptions& options = {},
          Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
-  Tensor operator()(In x) const { return conv1d(std::move(x), weight, bias, options); }
+  Tensor operator()(In x) const {
+    return layer_call(*this, std::move(x), [this](In x) { return conv1d(std::move(x), weight, bias, options); });
+  }
 };
 BOOST_DESCRIBE_STRUCT(Conv1d, (), (weight, bias, options))
 

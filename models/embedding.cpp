@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <dz/graph/mode.hpp>
+#include <dz/models/summary.hpp>
 
 namespace dz {
 
@@ -13,7 +14,7 @@ Embedding::Embedding(std::int64_t count, std::int64_t width, Initialiser initial
 
 Tensor Embedding::operator()(In indices) const {
   const CallSite site(indices.at());
-  return embedding(indices, weight);
+  return layer_call(*this, indices, [this](In i) { return embedding(i, weight); });
 }
 
 }  // namespace dz

@@ -30,7 +30,7 @@ Gpt::Gpt(const GptSizes& sizes, double keep_prob, Dtype dtype, Generator& g)
   const auto depth = static_cast<double>(2 * sizes.blocks);
   for (std::int64_t i = 0; i < sizes.blocks; ++i) {
     TransformerBlock& block = blocks.emplace_back(sizes.width, sizes.heads, checked_product(4, sizes.width), true, keep_prob, small, dtype, g);
-    for (Parameter* last : {&block.attention.out_proj.weight, &block.linear2.weight}) last->assign(last->detach() * (1 / std::sqrt(depth)));
+    for (Parameter* last : {&block.self_attn.out_proj.weight, &block.linear2.weight}) last->assign(last->detach() * (1 / std::sqrt(depth)));
   }
   head = Parameter(small({sizes.vocabulary, sizes.width}, dtype, g));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <dz/graph/mode.hpp>
+#include <dz/models/summary.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/creation.hpp>
 #include <dz/ops/reduce.hpp>
@@ -35,7 +36,7 @@ Tensor InputNormalisation::operator()(In x) const {
   const CallSite site(x.at());
   if (x.rank() != mean.rank() || !std::equal(x.value().sizes().begin() + 1, x.value().sizes().end(), mean.value().sizes().begin() + 1))
     throw ShapeError(fmt::format("{} where the training part had features {}", to_string(x.shape()), to_string(mean.shape())), "InputNormalisation", x.at());
-  return (x - mean) / deviation;
+  return layer_call(*this, x, [this](In x) { return (x - mean) / deviation; });
 }
 
 }  // namespace dz

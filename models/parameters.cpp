@@ -14,27 +14,12 @@ std::string detail::path(const std::string& prefix, std::string_view name) {
   return prefix.empty() ? std::string(name) : prefix + "." + std::string(name);
 }
 
+std::string detail::path(const std::string& prefix, std::string_view name, std::size_t i) { return path(prefix, name) + fmt::format("_l{}", i); }
+
 ParameterList::ParameterList(const std::vector<NamedParameter>& parameters)
     : source_(const_cast<std::vector<NamedParameter>*>(&parameters)),
       named_([](void* source) { return *static_cast<std::vector<NamedParameter>*>(source); }) {
   for (const NamedParameter& p : parameters) all_.push_back(p.parameter);
-}
-
-std::string summary(const std::vector<NamedParameter>& parameters) {
-  const auto row = [](std::string_view name, std::string_view shape, std::string_view role, std::int64_t count, std::size_t bytes) {
-    return fmt::format("{:<32} {:<20} {:<8} {:>12} {:>12}\n", name, shape, role, count, bytes);
-  };
-  std::string table = fmt::format("{:<32} {:<20} {:<8} {:>12} {:>12}\n", "parameter", "shape", "role", "elements", "bytes");
-  std::int64_t elements = 0;
-  std::size_t bytes = 0;
-  for (const auto& [name, p] : parameters) {
-    const std::int64_t count = *p ? p->size() : 0;
-    const std::size_t size = *p ? static_cast<std::size_t>(count) * size_of(p->dtype()) : 0;
-    table += row(name, *p ? to_string(p->shape()) : "empty", dz::name(p->role()), count, size);
-    elements += count;
-    bytes += size;
-  }
-  return table + row("total", "", "", elements, bytes);
 }
 
 void copy_values(const std::vector<NamedParameter>& from, const std::vector<NamedParameter>& to, At at) {

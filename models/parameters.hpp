@@ -25,6 +25,12 @@ struct NamedParameter {
   Parameter* parameter;
 };
 
+/// Equal layers, each on top of the one before, whose parameters are named as those of PyTorch's recurrent layers: "weight_ih_l0", "weight_ih_l1".
+/// As a member it adds no step of its own to their path.
+template <class Layer> struct Stacked : std::vector<Layer> {
+  using std::vector<Layer>::vector;
+};
+
 /// A struct that BOOST_DESCRIBE_STRUCT describes.
 template <class M>
 concept Described = boost::describe::has_describe_members<M>::value && !std::is_union_v<M>;
@@ -33,11 +39,14 @@ namespace detail {
 
 std::string path(const std::string& prefix, std::string_view name);
 inline std::string path(const std::string& prefix, std::size_t i) { return path(prefix, std::to_string(i)); }
+/// Of the i-th of stacked layers: "weight_l0".
+std::string path(const std::string& prefix, std::string_view name, std::size_t i);
 
 /// Where nobody asks for names.
 struct NoPath {};
 inline NoPath path(NoPath, std::string_view) { return {}; }
 inline NoPath path(NoPath, std::size_t) { return {}; }
+inline NoPath path(NoPath, std::string_view, std::size_t) { return {}; }
 
 template <class M> using Members = boost::describe::describe_members<M, boost::describe::mod_any_access>;
 template <class M> using Bases = boost::describe::describe_bases<M, boost::describe::mod_any_access>;
@@ -62,6 +71,14 @@ template <class Path, class F> struct Walk {
   template <class T> void operator()(const Path& at, std::vector<T>& many) const { each(at, many); }
   template <class T, std::size_t n> void operator()(const Path& at, std::array<T, n>& many) const { each(at, many); }
   template <class T, std::size_t n> void operator()(const Path& at, T (&many)[n]) const { each(at, many); }
+  template <Described Layer> void operator()(const Path& at, Stacked<Layer>& many) const {
+    static_assert(names_all_members<Layer>(), "BOOST_DESCRIBE_STRUCT does not name every member of this struct");
+    std::size_t i = 0;
+    for (Layer& one : many) {
+      boost::mp11::mp_for_each<Members<Layer>>([&](auto member) { (*this)(path(at, member.name, i), one.*member.pointer); });
+      ++i;
+    }
+  }
   template <class... T> void operator()(const Path& at, std::tuple<T...>& many) const {
     std::apply([&](T&... one) { std::size_t i = 0; ((*this)(path(at, i++), one), ...); }, many);
   }
@@ -74,7 +91,7 @@ template <class Path, class F> struct Walk {
   template <Described M> void operator()(const Path& at, M& model) const {
     static_assert(names_all_members<M>(), "BOOST_DESCRIBE_STRUCT does not name every member of this struct");
     boost::mp11::mp_for_each<Bases<M>>([&](auto base) { (*this)(at, static_cast<typename decltype(base)::type&>(model)); });
-    boost::mp11::mp_for_each<Members<M>>([&](auto member) { (*this)(path(at, member.name), model.*member.pointer); });
+    boost::mp11::mp_for_each<Members<M>>([&](auto member) { this->member(at, member.name, model.*member.pointer); });
   }
   template <class T> void operator()(const Path&, T&) const requires(!Described<T>) {
     static_assert(is_plain<T> || std::is_empty_v<T>,
@@ -82,6 +99,8 @@ template <class Path, class F> struct Walk {
   }
 
  private:
+  template <class T> void member(const Path& at, const char* name, T& one) const { (*this)(path(at, name), one); }
+  template <class Layer> void member(const Path& at, const char*, Stacked<Layer>& many) const { (*this)(at, many); }
   template <class C> void each(const Path& at, C& many) const {
     std::size_t i = 0;
     for (auto& one : many) (*this)(path(at, i++), one);
@@ -117,10 +136,6 @@ class ParameterList {
   void* source_;
   std::vector<NamedParameter> (*named_)(void* source);
 };
-
-/// What is recorded of a parameter in a table: name, shape, role, number of elements, bytes; the last line has their sums.
-std::string summary(const std::vector<NamedParameter>& parameters);
-template <class M> std::string summary(const M& model) { return summary(parameters(const_cast<M&>(model))); }
 
 /// Copies the values of `from` into `to`: equal names, shapes and dtypes, in place. Throws ShapeError, DtypeError or ValueError that
 /// names the parameter; nothing is changed then.

@@ -188,11 +188,12 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   const Dataset& shown = problem.test ? *problem.test : problem.dev ? *problem.dev : problem.train;
   report.classes = problem.train.classes;
   if (problem.planar) report.boundary = boundary(network, problem.train);
+  if (const auto scales = differing_scales(problem.train)) report.descents = descents_of(problem.train, *scales);
   if (!problem.planar && shown.images) {
     report.misclassified_of = problem.test ? "test" : problem.dev ? "dev" : "training";
     add_mistakes(report, network, shown);
   }
-  report.model_summary = summary(network);
+  report.model_summary = summary(network, Tensor(problem.train.x.value().slice(0, 0, 1)));
   report.dot = to_dot(Graph(cost(network, problem.train.x, problem.train.y, o.l2)), names_of(network));
   return report;
 }
@@ -207,6 +208,9 @@ Judgement judge(const Training& t, const Problem& problem, const Run& run, const
   j.remarks = problem.warnings;
   j.remarks.insert(j.remarks.end(), run.warnings.begin(), run.warnings.end());
   if (auto why = stuck(t.costs, class_shares(problem.train))) j.remarks.push_back(std::move(*why));
+  if (const auto scales = differing_scales(problem.train); scales && !o.normalise)
+    j.remarks.push_back(fmt::format("the scales of features {} and {} differ by a factor of {:.3g}: with --normalise descent can take larger steps",
+                                    scales->features[0] + 1, scales->features[1] + 1, scales->ratio));
   if (run.stopped_early)
     j.remarks.push_back(fmt::format("stopped early; the parameters are those of the lowest dev cost, {:.6f}", t.stopping.best));
   return j;

@@ -119,3 +119,27 @@ TEST_CASE("a model without values is neither saved nor loaded", "[data][model_fi
   save_model(folder / "m", full);
   check_refused<ValueError>([&] { load_model(folder / "m", empty); }, {"[load_model]", "'weight'"});
 }
+
+TEST_CASE("a dense layer behind flattened images goes both ways to PyTorch's order of columns", "[data][model_file]") {
+  const TempDir folder;
+  seed(4);
+  constexpr std::int64_t channels = 3, rows = 2, columns = 4, outputs = 5;
+  const std::vector<Flattened> flattened = {{"weight", channels, rows, columns}};
+  // PyTorch's y[n] = Σ W[n, (c, i, j)]·x[c, i, j], of an image (c, i, j).
+  const Tensor theirs = normal({outputs, channels * rows * columns}), image = normal({1, channels, rows, columns});
+  write_safetensors(folder / "theirs", {{{"weight", theirs.value()}, {"bias", zeros({outputs}).value()}}, {}});
+  Linear layer(channels * rows * columns, outputs);
+  load_model(folder / "theirs", layer, flattened);
+  const Tensor y = layer(flatten(permute(image, {0, 2, 3, 1}))), expected = matmul(flatten(image), theirs.t());
+  for (std::size_t i = 0; i < outputs; ++i) CHECK(y.to_vector()[i] == Approx(expected.to_vector()[i]).epsilon(1e-5));
+  save_model(folder / "again", layer, {}, flattened);
+  CHECK(read_file(folder / "again") == read_file(folder / "theirs"));
+
+  const std::vector<double> before = layer.weight.to_vector();
+  for (const Flattened& wrong : {Flattened{"weight", 3, 2, 5}, {"weights", 3, 2, 4}, {"bias", 5, 1, 1}, {"weight", -3, -2, 4}, {"weight", INT64_MAX, INT64_MAX, 2}}) {
+    CHECK_THROWS_AS(load_model(folder / "theirs", layer, std::vector<Flattened>{wrong}), Error);
+    CHECK_THROWS_AS(save_model(folder / "again", layer, {}, std::vector<Flattened>{wrong}), Error);
+  }
+  CHECK(layer.weight.to_vector() == before);
+  CHECK(read_file(folder / "again") == read_file(folder / "theirs"));
+}

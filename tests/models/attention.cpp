@@ -102,7 +102,7 @@ TEST_CASE("a transformer's block is its parts, and drops while training", "[mode
   seed(23);
   TransformerBlock block(8, 2, 16, false, 0.5, initialise::xavier, float64);
   const Tensor x = normal({2, 3, 8}, 0, 1, float64);
-  const Tensor middle = x + block.attention(block.norm1(x));
+  const Tensor middle = x + block.self_attn(block.norm1(x));
   const Tensor expected = middle + block.linear2(gelu(block.linear1(block.norm2(middle))));
   check_close(block(x).to_vector(), expected.to_vector());
   const auto on = training();
@@ -187,5 +187,5 @@ TEST_CASE("Gpt: no token sees a later one, gradients are right, and a text is le
   save_model(folder / "m", model);
   load_model(folder / "m", other);
   CHECK(other(x).to_vector() == model(x).to_vector());
-  CHECK(summary(model).find("blocks.1.attention.in_proj_weight") != std::string::npos);
+  CHECK(summary(model).find("blocks.1.self_attn.in_proj_weight") != std::string::npos);
 }

@@ -66,30 +66,35 @@ TEST_CASE("dropout is a layer too", "[models]") {
 TEST_CASE("batch normalisation trains by the batch and evaluates by running statistics", "[models]") {
   seed(5);
   BatchNorm norm(3, float64);
-  norm.scale.assign(tensor({1, 2, 3}, {3}, float64));
-  norm.shift.assign(tensor({0, -1, 1}, {3}, float64));
+  norm.weight.assign(tensor({1, 2, 3}, {3}, float64));
+  norm.bias.assign(tensor({0, -1, 1}, {3}, float64));
   const Tensor x = 4 + 2 * normal({50, 3}, 0, 1, float64);
-  const Tensor scale = reshape(norm.scale.detach(), {1, 3}), shift = reshape(norm.shift.detach(), {1, 3});
+  const Tensor scale = reshape(norm.weight.detach(), {1, 3}), shift = reshape(norm.bias.detach(), {1, 3});
   CHECK(max(abs(norm(x) - (x / std::sqrt(1 + 1e-5) * scale + shift))).item() < 1e-12);  // running 0 and 1 at first
-  CHECK(norm.mean.to_vector() == std::vector<double>{0, 0, 0});  // evaluation leaves them
+  CHECK(norm.running_mean.to_vector() == std::vector<double>{0, 0, 0});  // evaluation leaves them
   {
     const auto on = training();
     const Tensor y = norm(x);
-    CHECK(max(abs(mean(y, 0) - norm.shift.detach())).item() < 1e-12);
-    CHECK(max(abs(stddev(y, 0) - norm.scale.detach())).item() < 1e-4);
+    CHECK(max(abs(mean(y, 0) - norm.bias.detach())).item() < 1e-12);
+    CHECK(max(abs(stddev(y, 0) - norm.weight.detach())).item() < 1e-4);
   }
   const std::vector<double> mu = mean(x, 0).to_vector(), sigma2 = var(x, 0, false, 1).to_vector();
   for (std::size_t c = 0; c < 3; ++c) {
-    CHECK(norm.mean.to_vector()[c] == Approx(0.1 * mu[c]));
-    CHECK(norm.variance.to_vector()[c] == Approx(0.9 + 0.1 * sigma2[c]));
+    CHECK(norm.running_mean.to_vector()[c] == Approx(0.1 * mu[c]));
+    CHECK(norm.running_var.to_vector()[c] == Approx(0.9 + 0.1 * sigma2[c]));
   }
   {
     const auto on = training();
+    CHECK(norm.num_batches_tracked.item<std::int64_t>() == 1);
     for (int i = 0; i < 200; ++i) norm(x);
+    CHECK(norm.num_batches_tracked.item<std::int64_t>() == 201);
     CHECK_THROWS_AS(norm(ones({1, 3}, float64)), ShapeError);
   }
-  CHECK(max(abs(mean(norm(x), 0) - norm.shift.detach())).item() < 1e-6);
+  CHECK(max(abs(mean(norm(x), 0) - norm.bias.detach())).item() < 1e-6);
   CHECK_THROWS_AS(norm(ones({2, 4}, float64)), ShapeError);
+  std::string names;  // PyTorch's
+  for (const auto& [name, p] : parameters(norm)) names += name + " " + to_string(p->shape()) + " " + std::string(dz::name(p->dtype())) + ", ";
+  CHECK(names == "weight (3) float64, bias (3) float64, running_mean (3) float64, running_var (3) float64, num_batches_tracked () int64, ");
 }
 
 namespace {
@@ -127,10 +132,10 @@ TEST_CASE("layer normalisation is a layer with its parameters", "[models]") {
   const Tensor y = norm(x);
   CHECK(max(abs(mean(y, 1))).item() < 1e-12);
   CHECK(max(abs(mean(square(y), 1) - 1)).item() < 1e-3);  // ε
-  norm.scale.assign(tensor({1, 2, 3, 4}, {4}, float64));
-  norm.shift.assign(tensor({0, -1, 1, 2}, {4}, float64));
-  CHECK(norm(x).to_vector() == layer_norm(x, norm.scale, norm.shift).to_vector());
-  CHECK(max(abs(norm(x) - (y * reshape(norm.scale.detach(), {1, 4}) + reshape(norm.shift.detach(), {1, 4})))).item() < 1e-12);
+  norm.weight.assign(tensor({1, 2, 3, 4}, {4}, float64));
+  norm.bias.assign(tensor({0, -1, 1, 2}, {4}, float64));
+  CHECK(norm(x).to_vector() == layer_norm(x, norm.weight, norm.bias).to_vector());
+  CHECK(max(abs(norm(x) - (y * reshape(norm.weight.detach(), {1, 4}) + reshape(norm.bias.detach(), {1, 4})))).item() < 1e-12);
   for (const auto& [name, p] : parameters(norm)) CHECK(p->role() == Role::bias);
   CHECK_THROWS_AS(norm(ones({2, 3}, float64)), ShapeError);
 }

@@ -158,3 +158,54 @@ TEST_CASE("a model's summary lists names, shapes and sums", "[models]") {
   CHECK(table.find("(4, 3)") != std::string::npos);
   CHECK(table.find("          21           84") != std::string::npos);
 }
+
+namespace {
+
+/// With a parameter of its own, which nothing tells the summary the shapes of.
+struct Scaled {
+  Linear inner{4, 4};
+  Parameter scale{ones({1, 4})};
+  Tensor operator()(In x) const { return inner(inner(x)) * scale; }
+};
+BOOST_DESCRIBE_STRUCT(Scaled, (), (inner, scale))
+
+struct Tokens {
+  Embedding tokens{10, 6};
+  MultiHeadAttention attention{6, 2};
+  Lstm lstm{6, 5, 2};
+  LayerNorm norm{5};
+  Linear output{5, 3};
+  Tensor operator()(In x) const { return output(norm(lstm(attention(tokens(x))))); }
+};
+BOOST_DESCRIBE_STRUCT(Tokens, (), (tokens, attention, lstm, norm, output))
+
+/// Of the table's lines, with one space between words.
+std::vector<std::string> lines_of(const std::string& table) {
+  std::vector<std::string> lines(1);
+  for (const char c : table) {
+    if (c == '\n') lines.emplace_back();
+    else if (c != ' ' || (!lines.back().empty() && lines.back().back() != ' ')) lines.back() += c;
+  }
+  lines.pop_back();
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a model's summary on a sample input lists its layers: shape in and out, parameters, bytes", "[models]") {
+  CHECK(lines_of(summary(LeNet({.height = 28, .width = 28, .channels = 1, .classes = 10}), ones({2, 28, 28, 1}))) ==
+        std::vector<std::string>{"layer in out parameters bytes", "first (2, 28, 28, 1) (2, 28, 28, 6) 156 624", "second (2, 14, 14, 6) (2, 10, 10, 16) 2416 9664",
+                                 "layers.0 (2, 400) (2, 120) 48120 192480", "layers.1 (2, 120) (2, 84) 10164 40656", "layers.2 (2, 84) (2, 10) 850 3400",
+                                 "total (2, 28, 28, 1) (2, 10) 61706 246824"});
+  CHECK(lines_of(summary(Tokens(), dz::tensor(std::vector<std::int64_t>{1, 2, 3, 4}, {1, 4}))) ==
+        std::vector<std::string>{"layer in out parameters bytes", "tokens (1, 4) (1, 4, 6) 60 240", "attention (1, 4, 6) (1, 4, 6) 126 504",
+                                 "attention.out_proj (1, 4, 6) (1, 4, 6) 42 168", "lstm (1, 4, 6) (1, 4, 5) 500 2000", "norm (1, 4, 5) (1, 4, 5) 10 40",
+                                 "output (1, 4, 5) (1, 4, 3) 18 72", "total (1, 4) (1, 4, 3) 756 3024"});
+  CHECK(lines_of(summary(Scaled(), ones({3, 4}))) ==
+        std::vector<std::string>{"layer in out parameters bytes", "inner (3, 4) (3, 4) 20 80", "(its own) 4 16", "total (3, 4) (3, 4) 24 96"});
+  CHECK(lines_of(summary(ResNet({.height = 8, .width = 8, .channels = 3, .classes = 2}, 1, 4), ones({1, 8, 8, 3}))).back() == "total (1, 8, 8, 3) (1, 2) 5339 21392");
+  CHECK(summary(BatchNorm(3, float64), ones({2, 3}, float64)).find("(its own)                        (2, 3)               (2, 3)                         13          104") !=
+        std::string::npos);
+  CHECK_THROWS_AS(summary(Scaled(), ones({3, 5})), ShapeError);
+  CHECK_FALSE(detail::LayerCalls::are_noted());  // after an error neither
+}
