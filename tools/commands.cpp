@@ -51,8 +51,10 @@ int run_train(const Options& o) {
   ProgressOptions resumed;
   resumed.start = training.iteration;
   Progress progress(o.iterations, stderr, resumed);
-  const Run run = train(
-      training, problem, o, [&](std::int64_t done, double cost) { progress.show(done, cost); }, save);
+  const Run run = train(training, problem, o,
+                        {.show = [&](std::int64_t done, double cost, double dev_cost) { progress.show(done, cost, dev_cost); },
+                         .warn = [&](const std::string& warning) { progress.say("note: " + warning); },
+                         .save = save});
   progress.finish();
 
   const Judgement judgement = judge(training, problem, run, o);

@@ -90,7 +90,8 @@ void describe_options(Groups& g, const std::string& command) {
         ("warmup", text("N", "0"), "iterations in which cosine and inverse_sqrt rise")                         //
         ("decay", text("F", "0.1"), "factor of step, exponential and plateau")                                 //
         ("decay-every", text("N", "1000"), "iterations for one such fall of step and exponential; epochs that plateau waits")  //
-        ("clip-norm", text("C", "0"), "largest norm of the gradient; 0: any");
+        ("clip-norm", text("C", "0"), "largest norm of the gradient; 0: any")                                  //
+        ("clip-value", text("C", "0"), "largest absolute value of one of its elements, before its norm; 0: any");
   }
   if (command == "predict")
     g.data.add_options()("unlabelled", yes(), "the data are a CSV or .npy file of features alone, an IDX file of pictures, or one picture");
@@ -236,13 +237,15 @@ void check_values(const po::variables_map& values, Options& o) {
   o.decay = real_number("decay", text("decay"), 0, 1);
   o.decay_every = whole_number("decay-every", text("decay-every"), 1, most);
   o.clip_norm = real_number("clip-norm", text("clip-norm"), 0, any);
+  o.clip_value = real_number("clip-value", text("clip-value"), 0, any);
   o.checkpoint_every = whole_number("checkpoint-every", text("checkpoint-every"), 0, most);
   if (o.schedule == "cosine" && o.warmup >= o.iterations)
     throw ValueError(fmt::format("--warmup: {} iterations of {}", o.warmup, o.iterations));
   if (o.schedule == "one_cycle" && o.iterations < 2) throw ValueError("--iterations: one_cycle needs at least 2");
   if (o.optimiser == "lbfgs" && (o.batch > 0 || o.augments() || std::ranges::any_of(o.keep_prob, [](double p) { return p < 1; })))
     throw ValueError("--optimiser: lbfgs needs the same cost at every call: no --batch, no --augment and no dropout");
-  if (o.optimiser == "lbfgs" && o.clip_norm > 0) throw ValueError("--clip-norm: lbfgs follows the whole gradient");
+  if (o.optimiser == "lbfgs" && (o.clip_norm > 0 || o.clip_value > 0))
+    throw ValueError(fmt::format("--clip-{}: lbfgs follows the whole gradient", o.clip_norm > 0 ? "norm" : "value"));
   if (!o.start.empty() && !o.resume.empty()) throw ValueError("--start: a checkpoint has its own weights");
 }
 

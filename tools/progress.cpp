@@ -117,16 +117,30 @@ Progress::Progress(std::int64_t total, std::FILE* out, ProgressOptions options)
 
 Progress::~Progress() { finish(); }
 
-void Progress::show(std::int64_t done, double cost) noexcept {
+void Progress::show(std::int64_t done, double cost, double dev_cost) noexcept {
   if (finished_ || broken_) return;
   try {
     done_ = done;
     cost_ = cost;
+    dev_cost_ = dev_cost;
     const bool first = !std::exchange(any_, true);
     const double now = options_.now();
     shown_ = false;
     if (terminal_ && (first || now - drawn_at_ >= seconds_between_frames)) draw(now);
     if (!terminal_ && (first || line_is_due(now))) line(now);
+  } catch (...) {
+    broken_ = true;
+  }
+}
+
+void Progress::say(const std::string& text) noexcept {
+  if (broken_) return;
+  try {
+    if (!terminal_) return write(text + "\n");
+    const bool standing = drawn_width_ > 0 && !finished_;
+    write((standing ? to_line_start() + "\x1b[J" : "") + text + "\n");
+    drawn_width_ = 0;
+    if (standing) draw(options_.now());
   } catch (...) {
     broken_ = true;
   }
@@ -175,21 +189,24 @@ void Progress::draw(double now) {
   const std::string total = std::to_string(total_);
   const std::string count = fmt::format("{:>{}}/{}", done_, total.size(), total),
                     percent = fmt::format("  {:3.0f} %", std::floor(s.fraction * 100));
-  const std::string cost = fmt::format("  cost {:#.6g}", cost_), rate = speed(s.per_second).empty() ? "" : "  " + speed(s.per_second);
+  const std::string cost = fmt::format("  cost {:#.6g}", cost_), dev_cost = std::isnan(dev_cost_) ? "" : fmt::format("  dev {:#.6g}", dev_cost_), rate = speed(s.per_second).empty() ? "" : "  " + speed(s.per_second);
   const std::string time = finished_ ? fmt::format("  {} in all", duration(s.seconds)) : fmt::format("  {} left", duration(s.left));
 
-  // What a narrow line goes without: first the speed, then the time, the cost, the percentage.
+  // What a narrow line goes without: first the speed, then the time, the dev part's cost, the cost, the percentage.
   constexpr int least_bar = 10, most_bar = 40;
   std::string after = percent;
   int left = width - static_cast<int>(count.size() + percent.size());
   const auto fits = [&](const std::string& part, int beside) { return static_cast<int>(part.size()) + beside <= left; };
   const bool has_cost = fits(cost, 0);
   if (has_cost) left -= static_cast<int>(cost.size());
+  const bool has_dev_cost = has_cost && fits(dev_cost, 0);
+  if (has_dev_cost) left -= static_cast<int>(dev_cost.size());
   const bool has_time = fits(time, least_bar + 1);
   if (has_time) left -= static_cast<int>(time.size());
   const bool has_rate = fits(rate, least_bar + 1);
   if (has_rate) left -= static_cast<int>(rate.size());
   if (has_cost) after += cost;
+  if (has_dev_cost) after += dev_cost;
   if (has_rate) after += rate;
   if (has_time) after += time;
   const int bar_width = left > least_bar ? std::min(left - 1, most_bar) : 0;
@@ -200,17 +217,22 @@ void Progress::draw(double now) {
       std::min(width, static_cast<int>(count.size() + (left >= 0 ? after.size() : 0)) + (bar_width > 0 ? bar_width + 1 : 0));
   if (left < 0) text.resize(static_cast<std::size_t>(columns));
 
-  // Where the terminal became narrower, it has wrapped the line that stands there.
-  const int wrapped = drawn_width_ > 0 ? (drawn_width_ - 1) / std::max(1, screen) : 0;
-  write((wrapped > 0 ? fmt::format("\x1b[{}A", wrapped) : "") + "\r" + text + "\x1b[J");
+  write(to_line_start() + text + "\x1b[J");
   drawn_width_ = columns;
   drawn_at_ = now;
   shown_ = true;
 }
 
+/// Where the terminal became narrower, it has wrapped the line that stands there.
+std::string Progress::to_line_start() const {
+  const int wrapped = drawn_width_ > 0 ? (drawn_width_ - 1) / std::max(1, columns_of(out_)) : 0;
+  return (wrapped > 0 ? fmt::format("\x1b[{}A", wrapped) : "") + "\r";
+}
+
 void Progress::line(double now) {
   const State s = state_of(options_.start, done_, total_, now - began_);
   std::string text = fmt::format("iteration {} of {}  cost {:.6g}", done_, total_, cost_);
+  if (!std::isnan(dev_cost_)) text += fmt::format("  dev cost {:.6g}", dev_cost_);
   if (done_ >= total_ || finished_) text += fmt::format("  {} in all", duration(s.seconds));
   else if (s.left >= 0) text += fmt::format("  {} left", duration(s.left));
   write(text + "\n");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <string>
 
 namespace dz::tool {
@@ -14,7 +15,7 @@ struct ProgressOptions {
   std::function<double()> now;       ///< seconds on a clock that never goes back; empty for the system's
 };
 
-/// Shows iterations, cost, speed and the time left. Terminal or not, width and encoding are found out; TERM=dumb is no terminal. What
+/// Shows iterations, cost, the dev part's cost where there is one, speed and the time left. Terminal or not, width and encoding are found out; TERM=dumb is no terminal. What
 /// cannot be written is dropped: nothing throws after the constructor, and a closed pipe ends nothing but the display.
 class Progress {
  public:
@@ -24,14 +25,18 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` of the total are done and the cost was this. Made to be called at every iteration: redraws at most ten times a second.
-  void show(std::int64_t done, double cost) noexcept;
+  /// `done` of the total are done and the costs were these, the dev part's NaN where there is none. Made to be called at every iteration: redraws at most
+  /// ten times a second.
+  void show(std::int64_t done, double cost, double dev_cost = std::numeric_limits<double>::quiet_NaN()) noexcept;
+  /// A line of its own, above the bar.
+  void say(const std::string& text) noexcept;
   /// Leaves the last state standing, and ends the line.
   void finish() noexcept;
 
  private:
   void draw(double now);
   void line(double now);
+  std::string to_line_start() const;
   bool line_is_due(double now) const;
   void write(const std::string& text);
 
@@ -42,7 +47,7 @@ class Progress {
   bool shown_ = false;             // the state below is on the screen
   bool any_ = false;               // show() was called
   std::int64_t done_, lined_ = 0;  // the last state; the last one that had a plain line
-  double cost_ = 0, began_, drawn_at_ = 0;
+  double cost_ = 0, dev_cost_ = std::numeric_limits<double>::quiet_NaN(), began_, drawn_at_ = 0;
   int drawn_width_ = 0;  // columns that the line on the screen takes
 };
 

@@ -70,34 +70,34 @@ double rate_at(const AnySchedule& schedule, std::int64_t iteration) {
 /// One training under way.
 class Trainer {
  public:
-  Trainer(Training& training, const Problem& problem, const Options& o)
-      : t_(training), problem_(problem), o_(o), network_(training.network), loader_(problem.train, loader_options(o)),
+  Trainer(Training& training, const Problem& problem, const Options& o, const Listener& listener)
+      : t_(training), problem_(problem), o_(o), listener_(listener), network_(training.network), loader_(problem.train, loader_options(o)),
         whole_(o.batch == 0 && !o.augments()) {
     per_epoch_ = loader_.batches();
     // Of a training whose epochs are single steps, a hundred places are measured.
     measure_every_ = per_epoch_ > 1 ? per_epoch_ : std::max<std::int64_t>(1, o.iterations / 100);
   }
 
-  Run run(const std::function<void(std::int64_t, double)>& show, const std::function<void()>& save) {
+  Run run() {
     const auto begin = std::chrono::steady_clock::now();
     const std::int64_t first = t_.iteration;
     std::swap(default_generator(), t_.generator);
     while (!is_over()) {
       if (whole_) {
         step(problem_.train);
-        after_step(show, save);
+        after_step();
         continue;
       }
       Epoch epoch = loader_.epoch(t_.iteration / per_epoch_, t_.iteration % per_epoch_);
       for (auto batch = epoch.next(); batch && !is_over(); batch = epoch.next()) {
         step(*batch);
-        after_step(show, save);
+        after_step();
       }
     }
     std::swap(default_generator(), t_.generator);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     run_.seconds_per_iteration = seconds.count() / static_cast<double>(std::max<std::int64_t>(1, t_.iteration - first));
-    if (!run_.diverged) save();  // before the best parameters come back: what goes on, goes on from the last ones
+    if (!run_.diverged) listener_.save();  // before the best parameters come back: what goes on, goes on from the last ones
     if (o_.patience > 0 && !run_.interrupted) {
       run_.stopped_early = t_.stopping.is_over();
       t_.stopping.restore(network_);
@@ -138,6 +138,7 @@ class Trainer {
             if (run_.diverged) return;
             backward(J);
             if (is_measured(t_.iteration + 1)) look_at_gradients();
+            if (o_.clip_value > 0) clip_value(network_, o_.clip_value);
             if (o_.clip_norm > 0) clip_norm(network_, o_.clip_norm);
             optimiser.step(network_);
           }
@@ -146,13 +147,13 @@ class Trainer {
     ++t_.iteration;
   }
 
-  void after_step(const std::function<void(std::int64_t, double)>& show, const std::function<void()>& save) {
-    show(t_.iteration, t_.costs.back());
+  void after_step() {
+    listener_.show(t_.iteration, t_.costs.back(), dev_cost_);
     run_.interrupted = interrupted_by() != 0;
     if (is_measured(t_.iteration) && !run_.diverged) measure();
     if (o_.checkpoint_every > 0 && t_.iteration % o_.checkpoint_every == 0 && !run_.diverged) {
       std::swap(default_generator(), t_.generator);
-      save();
+      listener_.save();
       std::swap(default_generator(), t_.generator);
     }
   }
@@ -176,6 +177,7 @@ class Trainer {
                   dev ? 1 - confusion(network_, *dev).accuracy() : none,
                   rate_at(t_.schedule, t_.iteration - 1),
                   layers_.empty() ? none : 0};
+    dev_cost_ = m.dev_cost;
     for (const LayerGradient& l : layers_) m.gradient_norm = std::hypot(m.gradient_norm, l.norm), t_.gradients.push_back(l.norm);
     for (const double v : {m.iteration, m.cost, m.train_error, m.dev_cost, m.dev_error, m.learning_rate, m.gradient_norm})
       t_.measurements.push_back(v);
@@ -201,17 +203,20 @@ class Trainer {
     if (std::ranges::find(kinds_, kind) != kinds_.end()) return;
     kinds_.push_back(kind);
     run_.warnings.push_back(fmt::format("at iteration {}: {}", t_.iteration, text));
+    listener_.warn(run_.warnings.back());
   }
 
   Training& t_;
   const Problem& problem_;
   const Options& o_;
+  const Listener& listener_;
   Mlp& network_;
   Loader loader_;
   bool whole_;  // every step on all samples, as they are
   std::int64_t per_epoch_, measure_every_;
   std::vector<LayerGradient> layers_;  // of the last step that was looked at
   std::vector<std::string> kinds_;
+  double dev_cost_ = std::numeric_limits<double>::quiet_NaN();  // the newest
   Run run_;
 };
 
@@ -260,9 +265,8 @@ void catch_interrupts() {
 
 int interrupted_by() { return caught; }
 
-Run train(Training& training, const Problem& problem, const Options& options, const std::function<void(std::int64_t, double)>& show,
-          const std::function<void()>& save) {
-  return Trainer(training, problem, options).run(show, save);
+Run train(Training& training, const Problem& problem, const Options& options, const Listener& listener) {
+  return Trainer(training, problem, options, listener).run();
 }
 
 }  // namespace dz::tool

@@ -55,10 +55,15 @@ struct Run {
   std::vector<std::string> warnings{};  ///< of gradients and units, each once
 };
 
-/// Goes on to the end, in place. `show` is called with the number of steps done and the newest cost, `save` where a checkpoint is due and
-/// at the end, unless the cost diverged.
-Run train(Training& training, const Problem& problem, const Options& options, const std::function<void(std::int64_t, double)>& show,
-          const std::function<void()>& save);
+/// What a training tells while it goes on.
+struct Listener {
+  std::function<void(std::int64_t done, double cost, double dev_cost)> show;  ///< after every step; the newest dev cost, NaN where there is none
+  std::function<void(const std::string& warning)> warn;                       ///< once of every kind
+  std::function<void()> save;                                                 ///< where a checkpoint is due, and at the end unless the cost diverged
+};
+
+/// Goes on to the end, in place.
+Run train(Training& training, const Problem& problem, const Options& options, const Listener& listener);
 
 /// From here on, the first SIGINT or SIGTERM ends a training after its iteration; a second one ends the program.
 void catch_interrupts();

@@ -162,19 +162,21 @@ TEST_CASE("every optimiser and schedule trains, and the page of judgement says h
   }
   for (const char* schedule : {"constant", "step", "exponential", "cosine", "plateau", "one_cycle", "inverse_sqrt"}) {
     const Outcome outcome = run_dz({"train", "--data", "blobs", "--layers", "1", "--schedule", schedule, "--warmup", "5", "--batch", "100",
-                                    "--clip-norm", "1", "--iterations", "60"});
+                                    "--clip-norm", "1", "--clip-value", "0.5", "--iterations", "60"});
     INFO(schedule << outcome.out << outcome.error);
     CHECK(outcome.status == 0);
   }
   const Outcome deep = run_dz({"train", "--layers", "5,5,5,5,5,1", "--activation", "relu", "--iterations", "100"});
   CHECK(contains(deep.out, "ln 2"));
   CHECK(contains(deep.out, "high bias"));
+  CHECK(contains(deep.error, "note: at iteration "));  // told while it trains, too
   const TempDir folder;
   const Outcome split = run_dz({"train", "--data", "flower", "--split", "6:2:2", "--stratified", "--normalise", "--iterations", "50",
                                 "--out", (folder / "out").string()});
   INFO(split.out << split.error);
   CHECK(split.status == 0);
   CHECK(contains(split.out, "dev accuracy"));
+  CHECK(contains(split.error, "  dev cost 0."));
   const std::string metrics = contents(folder / "out/metrics.csv"), report = contents(folder / "out/report.html");
   CHECK(metrics.starts_with("iteration,cost,train_error,dev_cost,dev_error,learning_rate,gradient_norm,gradient_norm layers.0.weight,"));
   CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 51);

@@ -158,6 +158,39 @@ TEST_CASE("TERM=dumb is no terminal", "[tools]") {
   CHECK(out.find('\x1b') == out.npos);
 }
 
+TEST_CASE("the dev part's cost stands beside the cost, and what is said above the bar", "[tools]") {
+  const Variable utf8("LC_ALL", "C.UTF-8"), kind("TERM", "xterm");
+  const Terminal terminal(100);
+  double now = 0;
+  ProgressOptions options;
+  options.now = [&] { return now; };
+  {
+    Progress progress(10, terminal.file(), options);
+    progress.say("before the first");
+    CHECK(terminal.read() == "before the first\r\n");
+    now = 1;
+    progress.show(5, 0.25, 0.5);
+    const std::string bar = last_line(terminal.read());
+    CHECK(bar.find("cost 0.250000  dev 0.500000") != bar.npos);
+    progress.say("a remark");
+    const std::string said = terminal.read();
+    CHECK(said.starts_with("\r\x1b[Ja remark\r\n"));
+    CHECK(last_line(said) == bar);
+  }
+  CHECK(last_line(terminal.read()).find("in all") != std::string::npos);
+
+  char* text = nullptr;
+  std::size_t size = 0;
+  {
+    const File file(open_memstream(&text, &size));
+    Progress progress(10, file.get(), options);
+    progress.show(10, 0.25, 0.5);
+    progress.say("a remark");
+  }
+  CHECK(std::string(text, size) == "iteration 10 of 10  cost 0.25  dev cost 0.5  0.0 s in all\na remark\n");
+  std::free(text);
+}
+
 TEST_CASE("on a terminal one line is redrawn, ten times a second at most, within its width", "[tools]") {
   const Terminal terminal(100);
   const Variable term("TERM", "xterm"), locale("LC_ALL", "C.UTF-8");
