@@ -55,7 +55,7 @@ template <class Make> Dataset sample(const char* operation, std::int64_t m, Gene
 }
 
 constexpr std::pair<std::string_view, Dataset (*)(std::int64_t, Generator&, Dtype)> table[] = {
-    {"flower", flower}, {"circles", circles}, {"moons", moons}, {"blobs", blobs}, {"spirals", spirals}};
+    {"flower", flower}, {"circles", circles}, {"moons", moons}, {"blobs", blobs}, {"spirals", spirals}, {"stretched", stretched}};
 
 }  // namespace
 
@@ -84,6 +84,13 @@ Dataset blobs(std::int64_t m, Generator& g, Dtype dtype) {
   return sample("blobs", m, g, dtype, [](Member one, double a, double b) {
     const double centre = one.label ? 1.5 : -1.5;
     return Point{centre + 0.8 * a, centre + 0.8 * b};
+  });
+}
+
+Dataset stretched(std::int64_t m, Generator& g, Dtype dtype) {
+  return sample("stretched", m, g, dtype, [](Member one, double a, double b) {
+    const double centre = one.label ? 1 : -1;
+    return Point{centre + a, 10 * (centre + b)};
   });
 }
 

@@ -24,6 +24,8 @@ Dataset moons(std::int64_t m, Generator& g = default_generator(), Dtype dtype = 
 Dataset blobs(std::int64_t m, Generator& g = default_generator(), Dtype dtype = float32);
 /// Two spirals wound into each other.
 Dataset spirals(std::int64_t m, Generator& g = default_generator(), Dtype dtype = float32);
+/// Two clouds that reach into each other, the second feature ten times as large as the first: what inputs are normalised for.
+Dataset stretched(std::int64_t m, Generator& g = default_generator(), Dtype dtype = float32);
 
 /// The planar set of that name; throws ValueError that lists them, and as they do.
 Dataset planar(std::string_view name, std::int64_t m, Generator& g = default_generator(), Dtype dtype = float32);

@@ -120,6 +120,7 @@ std::string to_html(const Report& r) {
   out += curves_section("Gradient norms", "norm of a weight's gradient", r.gradient_norms);
   out += curves_section("Learning rate", "learning rate", r.learning_rate);
   if (r.boundary) out += boundary_section(*r.boundary, r.classes);
+  if (r.descents) out += descents_section(*r.descents);
   out += misclassified_section(r);
   out += text_section("Model", r.model_summary, Lines::as_they_are);
   out += graph_section(r.dot);

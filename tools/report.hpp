@@ -9,6 +9,8 @@
 
 #include <dz/tensor/array.hpp>
 
+#include "tools/descents.hpp"
+
 namespace dz::tool {
 
 /// A name and what it is in this run: "test accuracy", "70 %".
@@ -52,6 +54,7 @@ struct Report {
   std::string confusion;                             ///< a table as plain text
   std::string judgement;                             ///< sentences and advice, a line each
   std::optional<Boundary> boundary;                  ///< for models of two features
+  std::optional<Descents> descents;                  ///< where the features' scales differ
   std::vector<Picture> misclassified;                ///< the first 60 are shown
   std::int64_t misclassified_in_all = 0;
   std::string misclassified_of;      ///< the set they are from: "test"

@@ -8,6 +8,7 @@
 
 #include <dz/data/png.hpp>
 
+#include "tools/contour.hpp"
 #include "tools/report_parts.hpp"
 #include "tools/svg.hpp"
 
@@ -36,12 +37,6 @@ void check(const Boundary& b) {
     throw ValueError("a boundary's left is below its right, its bottom below its top", "to_html");
 }
 
-struct Grid {
-  std::vector<double> values;
-  std::size_t rows, columns;
-  double at(std::size_t row, std::size_t column) const { return values[row * columns + column]; }
-};
-
 /// The colour of the likelier class, the more opaque the surer, so that it lies on light and dark pages alike.
 std::string heat_map(const Grid& grid) {
   const Array pixels = Array::make({grid.rows, grid.columns, 4}, uint8);
@@ -55,50 +50,11 @@ std::string heat_map(const Grid& grid) {
   return "data:image/png;base64," + base64(to_png(pixels));
 }
 
-struct Place {
-  double x, y;
-};
-
-/// Where the line through four corners' values crosses 0.5: marching squares. Corners go round, from the upper left.
-template <class Draw> void cross(const double (&values)[4], const Place (&corners)[4], Draw&& draw) {
-  for (const double v : values)
-    if (!std::isfinite(v)) return;
-  Place crossings[4];
-  int count = 0;
-  for (int i = 0; i < 4; ++i) {
-    const int j = (i + 1) % 4;
-    if ((values[i] > 0.5) == (values[j] > 0.5)) continue;
-    const double t = (0.5 - values[i]) / (values[j] - values[i]);
-    crossings[count++] = {corners[i].x + t * (corners[j].x - corners[i].x), corners[i].y + t * (corners[j].y - corners[i].y)};
-  }
-  if (count == 2) draw(crossings[0], crossings[1]);
-  if (count != 4) return;
-  const bool middle = (values[0] + values[1] + values[2] + values[3]) / 4 > 0.5;  // a saddle: which corners hang together
-  const int shift = middle == (values[0] > 0.5) ? 0 : 1;
-  draw(crossings[shift], crossings[1 + shift]);
-  draw(crossings[2 + shift], crossings[(3 + shift) % 4]);
-}
-
 struct Frame {
   double width = 520, height = 520, left = 44, right = 8, top = 8, bottom = 30;
   double inner_width() const { return width - left - right; }
   double inner_height() const { return height - top - bottom; }
 };
-
-std::string contour(const Grid& grid, const Frame& f) {
-  const auto place = [&](std::size_t row, std::size_t column) {
-    return Place{f.left + f.inner_width() * static_cast<double>(column) / static_cast<double>(grid.columns - 1),
-                 f.top + f.inner_height() * static_cast<double>(row) / static_cast<double>(grid.rows - 1)};
-  };
-  std::string out;
-  for (std::size_t r = 0; r + 1 < grid.rows; ++r)
-    for (std::size_t c = 0; c + 1 < grid.columns; ++c)
-      cross({grid.at(r, c), grid.at(r, c + 1), grid.at(r + 1, c + 1), grid.at(r + 1, c)},
-            {place(r, c), place(r, c + 1), place(r + 1, c + 1), place(r + 1, c)}, [&](Place a, Place b) {
-              out += fmt::format("M{} {}L{} {}", coordinate(a.x), coordinate(a.y), coordinate(b.x), coordinate(b.y));
-            });
-  return out;
-}
 
 std::string mark(int label, double x, double y) {
   if (label == 0) return fmt::format("<circle class=\"c0\" cx=\"{}\" cy=\"{}\" r=\"4\"/>", coordinate(x), coordinate(y));
@@ -149,7 +105,7 @@ std::string drawing(const Boundary& b, const Grid& grid, std::size_t step) {
       "<g clip-path=\"url(#inside)\"><image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"{}\"/>",
       coordinate(f.left - pixel_x / 2), coordinate(f.top - pixel_y / 2), coordinate(f.inner_width() + pixel_x),
       coordinate(f.inner_height() + pixel_y), heat_map(grid));
-  out += "<path class=\"contour\" d=\"" + contour(grid, f) + "\"/></g>";
+  out += "<path class=\"contour\" d=\"" + contour(grid, 0.5, {f.left, f.top, f.inner_width(), f.inner_height()}) + "\"/></g>";
   return out + axes(b, f) + points(b, f, step) + "</svg>";
 }
 

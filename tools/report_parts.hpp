@@ -19,6 +19,8 @@ std::string cost_section(const std::vector<double>& costs, std::int64_t first_it
 std::string curves_section(std::string_view heading, std::string_view quantity, const std::vector<Curve>& curves);
 /// Heat map, line of probability 0.5, and samples. Throws ShapeError and DtypeError for arrays that are none such.
 std::string boundary_section(const Boundary& boundary, const std::vector<std::string>& classes);
+/// Two surfaces beside each other.
+std::string descents_section(const Descents& descents);
 /// At most 60 pictures with label, prediction and probability.
 std::string misclassified_section(const Report& report);
 /// The recorded graph, drawn or as text.

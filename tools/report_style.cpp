@@ -66,6 +66,13 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .points .c0 { fill: var(--c0); }
 .points .c1 { fill: var(--c1); }
 .contour { fill: none; stroke: var(--ink); stroke-width: 1.4; stroke-linecap: round; }
+.level { fill: none; stroke: var(--base); stroke-width: 1; }
+.way path { fill: none; stroke: var(--c1); stroke-width: 1.4; stroke-linejoin: round; }
+.way circle { fill: var(--c1); stroke: var(--paper); stroke-width: .8; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.5rem; }
+.pair .name { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
+.pair b { color: var(--ink); font-weight: 600; }
+.pair b::first-letter { text-transform: uppercase; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: 0; padding: 0 0 0 .2rem; list-style: none; font-size: .875rem; color: var(--muted); }
 .legend svg { display: inline-block; vertical-align: -.08em; overflow: visible; }
 .swatch { display: inline-block; width: 1.1rem; height: .2rem; vertical-align: .2em; margin-right: .1rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -97,6 +104,7 @@ td { font-family: var(--code); font-size: .8125rem; line-height: 1.65; }
 
 @media (max-width: 40rem) {
   .wide { display: none; }
+  .pair { grid-template-columns: 1fr; }
   .narrow { display: block; }
   .figures { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1.2rem; }
   .figures dd { font-size: 1.5rem; }

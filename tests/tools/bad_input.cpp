@@ -1,8 +1,10 @@
 // Whatever is wrong with what the command is given: status 2, one clear line, and nothing written.
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
 
 #include <dz/data/npy.hpp>
 #include <dz/dz.hpp>
@@ -36,6 +38,23 @@ void check_train_refused(std::vector<std::string> options, const std::vector<std
   CHECK_FALSE(std::filesystem::exists(folder / "out" / "model.safetensors"));
   CHECK(std::filesystem::is_empty(folder.path()));
 }
+
+/// A disk of its own in a folder, where this process may mount one.
+class SmallDisk {
+ public:
+  SmallDisk(const std::filesystem::path& folder, const char* size)
+      : folder_(folder), there_(mount("none", folder.c_str(), "tmpfs", 0, (std::string("size=") + size).c_str()) == 0) {}
+  ~SmallDisk() {
+    if (there_) umount(folder_.c_str());
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  explicit operator bool() const { return there_; }
+
+ private:
+  std::filesystem::path folder_;
+  bool there_;
+};
 
 }  // namespace
 
@@ -133,4 +152,27 @@ TEST_CASE("the real data with what does not fit it is refused", "[tools]") {
   const TempDir folder;
   std::ofstream(folder / "half.h5", std::ios::binary) << contents(train).substr(0, 1'000'000);
   check_train_refused({"--data", (folder / "half.h5").string()}, {"half.h5"});
+}
+
+TEST_CASE("on a full disk training ends with one clear line, and what was there stays whole", "[tools]") {
+  const TempDir folder;
+  const SmallDisk disk(folder.path(), "600k");
+  if (!disk) DZ_SKIP("this process may not mount a small disk to fill");
+  const std::string out = (folder / "out").string();
+  REQUIRE(run_dz({"train", "--iterations", "20", "--out", out}).status == 0);
+  std::map<std::string, std::string> before;
+  for (const auto& file : std::filesystem::directory_iterator(out)) before[file.path().string()] = contents(file.path());
+  CHECK(before.size() == 7);
+
+  std::ofstream(folder / "filling", std::ios::binary) << std::string(600'000, 'x');
+  const Outcome full = run_dz({"train", "--layers", "30,1", "--iterations", "200", "--checkpoint-every", "50", "--out", out});
+  INFO(full.out << full.error);
+  CHECK(full.status == 2);
+  CHECK(full.error.ends_with("dz: [write_file] " + out + "/checkpoint.safetensors: No space left on device\n"));
+  std::map<std::string, std::string> after;
+  for (const auto& file : std::filesystem::directory_iterator(out)) after[file.path().string()] = contents(file.path());
+  CHECK(after == before);
+
+  std::filesystem::remove(folder / "filling");
+  CHECK(run_dz({"train", "--resume", out + "/checkpoint.safetensors", "--iterations", "30", "--out", out}).status == 0);
 }

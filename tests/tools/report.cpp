@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include <dz/data/planar.hpp>
 #include <dz/data/png.hpp>
 #include <dz/dz.hpp>
 #include <dz/graph/view.hpp>
@@ -401,6 +402,51 @@ TEST_CASE("a boundary is drawn where the probability crosses 0.5", "[tools]") {
   r.boundary = b;
   r.boundary->right = -1;
   CHECK_THROWS_AS(to_html(r), ValueError);
+}
+
+TEST_CASE("the cost over two weights is drawn where the features' scales differ, raw beside normalised", "[tools]") {
+  Generator g(1);
+  const Dataset set = stretched(300, g);
+  const std::optional<Scales> scales = differing_scales(set);
+  REQUIRE(scales);
+  CHECK(scales->features[0] == 0);
+  CHECK(scales->features[1] == 1);
+  CHECK(scales->ratio == Approx(10).epsilon(0.1));
+  const Descents d = descents_of(set, *scales);
+  // Each at its largest rate, descent arrives on the round bowl and not in the valley, which allows a small part of the rate.
+  const auto lowest = [](const CostSurface& s) { return *std::ranges::min_element(s.costs); };
+  CHECK(d.normalised.last_cost - lowest(d.normalised) < 0.001);
+  CHECK(d.raw.last_cost - lowest(d.raw) > 0.01);
+  CHECK(d.normalised.learning_rate > 50 * d.raw.learning_rate);
+  CHECK(d.raw.first_cost == Approx(d.normalised.first_cost).epsilon(0.05));
+  for (const CostSurface* s : {&d.raw, &d.normalised}) {
+    CHECK(s->path.size() == 31);
+    CHECK(s->costs.size() == Descents::side * Descents::side);
+    for (const auto& [w1, w2] : s->path) {
+      CHECK((w1 > s->left && w1 < s->right));
+      CHECK((w2 > s->bottom && w2 < s->top));
+    }
+  }
+  Report r;
+  r.descents = d;
+  const std::string page = to_html(r);
+  CHECK(imbalance(page) == "");
+  CHECK(count(page, "class=\"level\"") == 2);
+  CHECK(count(page, "class=\"way\"") == 2);
+  CHECK(page.find("nan") == page.npos);
+  CHECK_THAT(page, Contains("<b>raw inputs</b>") && Contains("<b>normalised inputs</b>") && Contains(fmt::format("differ by a factor of {:.3g}", scales->ratio)));
+
+  CHECK_FALSE(differing_scales(flower(100, g)));
+  CHECK_FALSE(differing_scales(synthetic_images(20, 8, 8, g)));
+  // Of many features the two that differ most; classes that a line parts, and of more than two kinds.
+  Dataset three{concat({ones({60, 1}), reshape(arange(0, 60), {60, 1}), full({60, 1}, 0.01)}, 1), Tensor(Array::of(std::vector<std::int64_t>(60, 2), {60})), {}};
+  const std::optional<Scales> of_three = differing_scales(three);
+  REQUIRE(of_three);
+  CHECK(of_three->features[0] == 1);
+  CHECK(of_three->features[1] == 2);
+  CHECK(std::isfinite(descents_of(three, *of_three).raw.last_cost));
+  three.x = concat({ones({60, 1}), zeros({60, 1})}, 1);  // nothing to compare with
+  CHECK_FALSE(differing_scales(three));
 }
 
 TEST_CASE("without Graphviz the graph is text", "[tools]") {
