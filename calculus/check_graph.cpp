@@ -25,14 +25,15 @@ class Examination {
       had_float32_ |= floating && a.dtype() == float32;
       inputs_.push_back(!floating ? a : widen ? a.cast(float64).clone() : a.clone());
     }
-    for (const Array& y : forward(inputs_)) outputs_.push_back(Tensor(y));
+    values_ = forward(inputs_);
+    for (const Array& y : values_) outputs_.push_back(Tensor(y));
     cotangents_ = detail::cotangents_like(outputs_, seed);
     for (std::size_t o = 0; o < outputs_.size(); ++o)  // indices and the like have none
       if (!is_floating(outputs_[o].dtype())) cotangents_[o] = Tensor();
   }
 
   void run(OperationCheck& result) {
-    gradients_ = detail::pull_alone(node_, cotangents_);
+    gradients_ = detail::pull_alone(node_, cotangents_, values_);
     const detail::Probe probe{inputs_, [this] { return std::vector<double>{contracted()}; }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24,
                               had_float32_ ? 0x1p-24 : 0};
     const detail::Differences differences(probe);
@@ -103,7 +104,7 @@ class Examination {
   const NodeRef& node_;
   bool widen_, had_float32_ = false;
   std::uint64_t seed_;
-  std::vector<Array> inputs_;
+  std::vector<Array> inputs_, values_;
   Tensors outputs_, cotangents_, gradients_;
 };
 

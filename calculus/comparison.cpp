@@ -14,9 +14,11 @@ namespace {
 
 constexpr std::int64_t every_element = 64, sampled_elements = 8, directions = 3, explained_elements = 1024;
 
-/// A closer look takes back what a wider one called wrong only where the wider one's error bar did not hold: a kink or a strong curvature
-/// lies within its step. Closer by, noise alone makes the bars wide.
-bool outweighs(const Slope& closer, const Slope& wider) { return !wider.finite || std::abs(closer.value - wider.value) > 3 * (closer.bar + wider.bar); }
+/// A closer look takes back what a wider one called wrong where its bar is no wider, or where the wider one's did not hold: kinks or a strong
+/// curvature lie within its step. Closer by, noise alone makes the bars wide.
+bool outweighs(const Slope& closer, const Slope& wider) {
+  return !wider.finite || closer.bar <= wider.bar || std::abs(closer.value - wider.value) > 3 * (closer.bar + wider.bar);
+}
 
 /// ±max(1, |x|)/√n for each element: no wrong element hides among the others.
 std::vector<double> random_way(const std::vector<double>& x, Generator& g) {
@@ -186,8 +188,9 @@ class Comparison {
     if (n > explained_elements) return;
     Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_, claim_.output};
     for (std::int64_t k = 0; k < n; ++k) {
-      const std::vector<Slope> s = differences_.slopes({{claim_.input, k, k + 1}}, 1, 0);
-      for (std::size_t r = 0; r < s.size(); ++r) e.slopes[r].push_back(s[r].value);
+      std::vector<Slope> s;
+      const std::vector<Verdict> verdicts = agrees({claim_.input, k, k + 1}, &s);
+      for (std::size_t r = 0; r < s.size(); ++r) e.slopes[r].push_back(verdicts[r] == Verdict::right ? claim_.gradients[r][static_cast<std::size_t>(k)] : s[r].value);
     }
     result_.cause = likely_cause(e);
   }

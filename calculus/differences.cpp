@@ -16,15 +16,15 @@ void write(const Array& input, const std::vector<double>& x, const Way& way, dou
 }
 
 /// A row's noise σ from its values at equal small steps: the third difference of the smooth part is nothing, of the noise it has the
-/// deviation √20·σ (Hamming's table of differences; Moré and Wild, SIAM J. Sci. Comput. 33(3), 2011). A kink inside spoils three of
-/// them, so not the largest count.
-double noise_of(const std::vector<std::vector<double>>& table, std::size_t row) {
+/// deviation √20·σ (Hamming's table of differences; Moré and Wild, SIAM J. Sci. Comput. 33(3), 2011). `part` of them are below what is
+/// taken.
+double noise_of(const std::vector<std::vector<double>>& table, std::size_t row, double part) {
   std::vector<double> thirds;
   for (std::size_t k = 0; k + 3 < table.size(); ++k)
     thirds.push_back(std::abs(table[k + 3][row] - 3 * table[k + 2][row] + 3 * table[k + 1][row] - table[k][row]));
-  const auto usual = thirds.begin() + static_cast<std::ptrdiff_t>(thirds.size() * 2 / 3);
-  std::nth_element(thirds.begin(), usual, thirds.end());
-  return *usual / std::sqrt(20.);
+  const auto taken = thirds.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(thirds.size() - 1));
+  std::nth_element(thirds.begin(), taken, thirds.end());
+  return *taken / std::sqrt(20.);
 }
 
 }  // namespace
@@ -47,10 +47,29 @@ void Differences::measure_noise() {
     ways.push_back({i, 0, n, nullptr});
   }
   for (std::size_t w = 0; w < ways.size(); ++w) ways[w].steps = steps[w].data();
-  const double spacing = std::pow(probe_.rounding, 0.2) / 4096;
-  std::vector<std::vector<double>> table;
-  for (int k = -6; k <= 6; ++k) table.push_back(moved(ways, k * spacing));
-  for (std::size_t r = 0; r < rows(); ++r) noise_.push_back(std::max(noise_of(table, r), probe_.rounding * std::abs(at_rest_[r])));
+  double spacing = std::pow(probe_.rounding, 0.2) / 4096;
+  const auto wide = table(ways, spacing, -6, 13);
+  for (std::size_t r = 0; r < rows(); ++r) noise_.push_back(noise_of(wide, r, 2. / 3));  // a kink among the points spoils three of them
+
+  // Kinks at every point (a network of many relus) look like noise too, but fall with the spacing, and noise does not. The finer table is
+  // long enough to show the steps of a function that rounds to float32 inside, and what is largest in it counts.
+  const auto is_rounding = [&](std::size_t r) { return !(noise_[r] > 64 * probe_.rounding * std::abs(at_rest_[r])); };
+  for (bool fell = true; fell && spacing / 16 > 8 * probe_.rounding;) {
+    fell = false;
+    for (std::size_t r = 0; r < rows() && !fell; ++r) fell = !is_rounding(r);
+    if (!fell) break;
+    spacing /= 16, fell = false;
+    const auto fine = table(ways, spacing, -20, 41);
+    for (std::size_t r = 0; r < rows(); ++r)
+      if (const double finer = noise_of(fine, r, 1); finer < noise_[r] / 4) noise_[r] = finer, fell = true;
+  }
+  for (std::size_t r = 0; r < rows(); ++r) noise_[r] = std::max(noise_[r], probe_.rounding * std::abs(at_rest_[r]));
+}
+
+std::vector<std::vector<double>> Differences::table(const std::vector<Way>& ways, double spacing, int first, int count) const {
+  std::vector<std::vector<double>> points;
+  for (int k = first; k < first + count; ++k) points.push_back(moved(ways, k * spacing));
+  return points;
 }
 
 std::vector<double> Differences::moved(const std::vector<Way>& ways, double t) const {

@@ -57,6 +57,8 @@ class Differences {
 
  private:
   void measure_noise();
+  /// The rows at `count` points `spacing` apart along these ways, from `first` steps on.
+  std::vector<std::vector<double>> table(const std::vector<Way>& ways, double spacing, int first, int count) const;
 
   const Probe& probe_;
   std::vector<std::vector<double>> x_;

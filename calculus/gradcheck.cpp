@@ -19,7 +19,7 @@ namespace dz {
 namespace detail {
 namespace {
 
-constexpr std::int64_t single_outputs = 64, jacobian_entries = 2048;
+constexpr std::int64_t single_outputs = 64, jacobian_entries = 2048, explained_elements = 1024;
 
 /// One function under examination, always with the same random numbers.
 class Examination {
@@ -128,6 +128,30 @@ std::string culprits_of(const Subject& s, const Generator& start, std::uint64_t 
   return "  " + wrapped("every operation is right by itself: is something detached, changed in place, or kept from one call to the next?", 4, 2) + "\n";
 }
 
+/// Where a wrong derivative is right tells what it lacks: a factor that is missing, or too many, in one of several terms does nothing where it is
+/// 1, and a wrong term nothing where its factor is 0. Empty where it is wrong there, too.
+std::string right_elsewhere(const Subject& s, std::size_t input, const Generator& start, std::uint64_t seed, double rounding) {
+  for (std::size_t j = 0; j < s.arguments.size(); ++j) {
+    if (!is_floating(s.arguments[j].dtype())) continue;
+    for (const double value : {1.0, 0.0}) {
+      Tensors arguments = s.arguments;
+      arguments[j] = Tensor(Array::full(arguments[j].shape(), value, arguments[j].dtype()));
+      const Subject other = with_arguments(s, arguments);
+      GradcheckResult there;
+      try {
+        if (other.inputs.size() != s.inputs.size() || !Examination(other, start, seed, rounding).run(there)) continue;
+      } catch (const Error&) {  // it is not defined there
+        continue;
+      }
+      const InputCheck& check = there.inputs[input];
+      if (check.verdict != Verdict::right || check.size == 0) continue;
+      const char* guess = value == 1 ? "is a factor of it missing in one of the terms, or one too many?" : "is the term that has it as a factor wrong?";
+      return fmt::format("it is right where input {} is {}: {}", j, value, guess);
+    }
+  }
+  return "";
+}
+
 void examine(GradcheckResult& result, const Gradcheck::Maker& make, const Generator& start, bool in_float64) {
   const auto fresh = [&] { return make(in_float64); };
   const Subject s = fresh();
@@ -137,6 +161,10 @@ void examine(GradcheckResult& result, const Gradcheck::Maker& make, const Genera
     return;
   }
   if (!Examination(s, start, result.seed, rounding).run(result)) return;
+  for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+    InputCheck& c = result.inputs[i];
+    if (c.verdict == Verdict::wrong && c.cause.empty() && c.shape.volume() <= explained_elements) c.cause = right_elsewhere(s, i, start, result.seed, rounding);
+  }
   result.findings = broken_contracts(s, start, result.seed, rounding, result.passed());
   if (result.verdict() == Verdict::wrong) result.culprits = culprits_of(s, start, result.seed);
 }

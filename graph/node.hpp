@@ -82,6 +82,8 @@ class Node : public detail::CountedNode {
   virtual void pull(Pull& pull) = 0;
   /// Lets go of derivatives and saved values; names, shapes and edges stay.
   virtual void spend() noexcept = 0;
+  /// Exchanges the outputs that it keeps for its derivatives with these: a check may have computed them in a higher precision.
+  virtual void exchange_outputs(std::span<Array>) noexcept {}
   const OutputKind& output(unsigned number) const { return number == 0 ? first_ : further(number); }
   virtual std::span<const NodeRef> edges() const = 0;
 

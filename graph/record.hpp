@@ -124,6 +124,9 @@ template <class... D> class Recorded final : public Node {
     output_ = {};
     replay_.reset();
   }
+  void exchange_outputs(std::span<Array> y) noexcept override {
+    if (output_) std::swap(output_, y[0]);
+  }
   std::span<const NodeRef> edges() const override { return edges_; }
   void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
@@ -173,6 +176,9 @@ template <class D> class RecordedAll final : public Node {
     derivative_.reset();
     outputs_.clear();
     replay_.reset();
+  }
+  void exchange_outputs(std::span<Array> y) noexcept override {
+    for (std::size_t i = 0; i < outputs_.size(); ++i) std::swap(outputs_[i], y[i]);
   }
   std::span<const NodeRef> edges() const override { return edges_; }
   void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }

@@ -405,8 +405,17 @@ Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& option
 }
 
 namespace detail {
-std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& cotangents) {
+std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& cotangents, std::vector<Array> outputs) {
   Node& n = *node.node();
+  const struct Exchange {
+    Node& n;
+    std::span<Array> outputs;
+    Exchange(Node& node, std::span<Array> y) : n(node), outputs(y) { exchange(); }
+    ~Exchange() { exchange(); }
+    void exchange() const {
+      if (!outputs.empty()) n.exchange_outputs(outputs);
+    }
+  } exchanged(n, outputs);
   const auto edges = n.edges();
   std::vector<Tensor> dx(edges.size());
   std::vector<std::uint8_t> wanted;

@@ -30,8 +30,9 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
 Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options = {}, At at = At::here());
 
 namespace detail {
-/// One node pulled by itself: for each of its edges the gradient, summed to the operand's shape (empty where there is no edge).
-std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& cotangents);
+/// One node pulled by itself, with these outputs where they are given, not those that it kept: for each of its edges the gradient, summed to
+/// the operand's shape (empty where there is no edge).
+std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& cotangents, std::vector<Array> outputs = {});
 }  // namespace detail
 
 }  // namespace dz

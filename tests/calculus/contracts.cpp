@@ -261,6 +261,13 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
     return record("centred", [](const Array& v) { return (Tensor(v) - mean(Tensor(v), 1, true)).value(); }, wrt(x, [](const Tensor& dy) { return dy - mean(dy, 0, true); }));
   };
   check_finds(gradcheck(centred, square_matrix), "with axes 0 and 1 exchanged: is it along the wrong axis");
+  const auto swish = [](In z) {
+    return record("swish", [](const Array& v) { return (Tensor(v) * sigmoid(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) {
+                    const Tensor a = sigmoid(z);
+                    return dy * (a + a * (1 - a));  // should be a + z · a · (1 − a)
+                  }));
+  };
+  check_finds(gradcheck(swish, normal({3, 4})), "it is right where input 0 is 1: is a factor of it missing in one of the terms");
 }
 
 TEST_CASE("check_graph finds what is wrong in float32 alone", "[check_graph]") {

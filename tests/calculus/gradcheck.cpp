@@ -66,6 +66,54 @@ TEST_CASE("gradcheck accepts any subgradient at a kink, and none outside", "[gra
   CHECK_FALSE(gradcheck(wrong_relu, tensor({0, -1}, {2})).passed());
 }
 
+namespace {
+
+/// A network whose 209 · 27 pre-activations lie so close to 0 that every step crosses kinks. `rectified` is a layer: (x, w, b).
+template <class Layer> struct ManyKinks {
+  Layer rectified;
+  Tensor x = uniform({209, 300}), y = bernoulli({209, 1}, 0.3);
+  Linear first{300, 20, initialise::small_normal}, second{20, 7}, last{7, 1};
+
+  Tensor cost(const Linear& one, const Linear& two, const Linear& three) const {
+    return binary_cross_entropy_with_logits(three(rectified(rectified(x, one.weight, one.bias), two.weight, two.bias)), y);
+  }
+  Gradcheck check() const {
+    return gradcheck([this](In w1, In b1, In w2, In b2, In w3, In b3) {
+      return binary_cross_entropy_with_logits(linear(rectified(rectified(x, w1, b1), w2, b2), w3, b3), y);
+    }, first.weight, first.bias, second.weight, second.bias, last.weight, last.bias);
+  }
+  GraphCheck check_operations() const {
+    const auto guard = checked();
+    return check_graph(cost(first, second, last));
+  }
+};
+
+Tensor steep_relu(In z) {
+  return record("steep_relu", [](const Array& v) { return relu(Tensor(v)).value(); },
+                wrt(z, [](const Tensor& da, const Tensor& a) { return where(greater(a, 0), da * 1.02, zeros_like(da)); }));
+}
+
+}  // namespace
+
+TEST_CASE("gradcheck sees past kinks that lie closer than its steps", "[gradcheck]") {
+  const auto layer = [](In x, In w, In b) { return linear(x, w, b, relu); };
+  const auto two = [](In x, In w, In b) { return leaky_relu(linear(x, w, b)); };
+  const auto steep = [](In x, In w, In b) { return steep_relu(linear(x, w, b)); };
+  for (const std::uint64_t s : {1u, 2u, 3u}) {
+    seed(s);
+    CHECK_THAT(ManyKinks{layer}.check(), Passes());
+    CHECK_THAT(ManyKinks{layer}.check_operations(), Passes());
+    CHECK_THAT(ManyKinks{two}.check(), Passes());
+    CHECK_THAT(ManyKinks{two}.check_operations(), Passes());
+    const ManyKinks wrong{steep};
+    CHECK(wrong.check().result().verdict() == Verdict::wrong);
+    const GraphCheck operations = wrong.check_operations();
+    CHECK(operations.operations[1].operation == "steep_relu");
+    CHECK(operations.operations[1].verdict == Verdict::wrong);
+    CHECK(operations.operations[2].verdict == Verdict::right);
+  }
+}
+
 TEST_CASE("gradcheck shows what is wrong, where and by how much", "[gradcheck]") {
   const Tensor x = tensor({0.5, 1, 2, 3}, {2, 2});
   const int line = __LINE__ + 1;
