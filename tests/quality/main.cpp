@@ -100,6 +100,15 @@ Tensor chain(const Tensors& x, std::uint64_t seed) {
   return y;
 }
 
+/// Of a network's parameters, on samples so many and pre-activations so small that every step crosses kinks.
+Rule many_kinks(std::uint64_t k) {
+  Generator g(k);
+  const Tensor x = uniform({150, 40}, 0, 1, float32, g);
+  const Activation activation = k % 2 ? relu : Activation([](In z) { return leaky_relu(z); });
+  return {"many kinks", {real({12, 40}, -0.05, 0.05), real({12}, -0.1, 0.1), real({5, 12}, -0.5, 0.5), real({5}, -0.1, 0.1), real({1, 5}, -1, 1)},
+          [x, activation](const Tensors& p) { return mean(square(matmul(linear(linear(x, p[0], p[1], activation), p[2], p[3], activation), p[4].t()))); }, {}};
+}
+
 Count check_right(std::uint64_t seed, int count) {
   Count c;
   std::vector<Rule> all = rows();
@@ -107,6 +116,7 @@ Count check_right(std::uint64_t seed, int count) {
   all.insert(all.end(), formulas().begin(), formulas().end());
   for (std::uint64_t k = 0; k < 48; ++k)
     all.push_back({"chain", {real({3, 3}), real({3, 3})}, [k](const Tensors& x) { return chain(x, k * 27 + 5); }, {}});
+  for (std::uint64_t k = 0; k < 12; ++k) all.push_back(many_kinks(seed + k));
   for (int n = 0; n < count; ++n) {
     const std::size_t which = static_cast<std::size_t>(n) % all.size(), round = static_cast<std::size_t>(n) / all.size();
     const Rule& r = all[which];
