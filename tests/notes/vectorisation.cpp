@@ -7,14 +7,6 @@
 
 #include "tests/notes/matrix.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DZ_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define DZ_TEST_SANITIZED 1
-#endif
-#endif
-
 using namespace dz;
 using namespace dz::notes;
 
@@ -22,9 +14,8 @@ namespace {
 
 /// Why times mean nothing in this build; null where they do.
 const char* no_times() {
-#ifdef DZ_TEST_SANITIZED
-  return "times under a sanitizer say nothing";
-#elif !defined(NDEBUG)
+  if (test::sanitized) return "times under a sanitizer say nothing";
+#ifndef NDEBUG
   return "times of a debug build say nothing";
 #else
   return nullptr;

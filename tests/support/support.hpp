@@ -7,7 +7,21 @@
 
 #include "tests/support/catch.hpp"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DZ_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define DZ_TEST_SANITIZED 1
+#endif
+#endif
+
 namespace dz::test {
+
+#ifdef DZ_TEST_SANITIZED
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
 
 /// Notes that the running test case is skipped, and why. Use DZ_SKIP, which also leaves it.
 void skip_test(std::string reason);
