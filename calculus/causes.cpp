@@ -101,6 +101,17 @@ std::string misplaced(const Values& d, const Values& s, const Shape& shape, doub
   return "";
 }
 
+/// A factor that is the output, of each output by itself.
+std::string output_factor(const Explanation& e) {
+  std::size_t seen = 0;
+  for (std::size_t r = 1; r < e.slopes.size(); ++r)
+    for (std::size_t k = 0; k < e.slopes[r].size(); ++k) {
+      if (!near(e.derivatives[r][k] * e.values[r], e.slopes[r][k], e.small)) return "";
+      seen += std::abs(e.slopes[r][k]) > e.small;
+    }
+  return seen > 1 ? "a factor y, the output, is missing" : "";
+}
+
 /// A factor that is the input itself, its inverse or the like.
 std::string input_factor(const Values& d, const Values& s, const Values& x, double small) {
   const auto follows = [&](auto f) {
@@ -112,11 +123,11 @@ std::string input_factor(const Values& d, const Values& s, const Values& x, doub
     }
     return seen > 1;
   };
-  if (follows([](double v) { return 1 / v; })) return "a factor x, the input, is missing";
-  if (follows([](double v) { return v; })) return "a factor x, the input, is too many";
-  if (follows([](double v) { return 2 / v; }) || follows([](double v) { return 1 / (2 * v); })) return "a factor of about x, the input, is missing";
-  if (follows([](double v) { return v * v; })) return "a factor x², of the input, is too many";
-  if (follows([](double v) { return 1 / (v * v); })) return "a factor x², of the input, is missing";
+  if (follows([](double v) { return 1 / v; })) return "a factor that is this input is missing, or a division by it is too many";
+  if (follows([](double v) { return v; })) return "a factor that is this input is too many, or a division by it is missing";
+  if (follows([](double v) { return 2 / v; }) || follows([](double v) { return 1 / (2 * v); })) return "a factor of about this input is missing";
+  if (follows([](double v) { return v * v; })) return "a factor that is this input's square is too many";
+  if (follows([](double v) { return 1 / (v * v); })) return "a factor that is this input's square is missing";
   return "";
 }
 
@@ -234,7 +245,7 @@ class Contributions {
       return "outputs that do not depend on an element contribute to it: is dy left out, or summed over an axis too many?";
     }
     if (stray_ && missing_) {
-      if (!missed.empty() && !strayed.empty() && missed != strayed) return fmt::format("it takes together what lies along axis {}, where axis {} is meant: is a sum over the wrong axis?", strayed, missed);
+      if (missed.size() == 1 && strayed.size() == 1 && missed != strayed) return fmt::format("it takes together what lies along axis {}, where axis {} is meant: is a sum over the wrong axis?", strayed, missed);
       if (!other_) return "the cotangents of some outputs go to other elements: are axes or indices mixed up?";
     }
     return "";
@@ -287,6 +298,7 @@ std::string likely_cause(const Explanation& e) {
   if (e.output)
     if (std::string text = MixedAxes(e).describe(); !text.empty()) return text;
   if (std::string text = Contributions(e).describe(); !text.empty()) return text;
+  if (std::string text = output_factor(e); !text.empty()) return text;
   return input_factor(d, s, e.x, e.small);
 }
 

@@ -18,6 +18,7 @@ struct Explanation {
   const std::vector<std::string>& outputs;
   double small;  // differences below this do not count
   std::optional<Shape> output;  // of the single outputs, where they are all of one tensor
+  const std::vector<double>& values;  // of the rows
 };
 
 /// A sentence, or nothing where no pattern fits.

@@ -186,7 +186,7 @@ class Comparison {
   /// What would explain it: from all elements' slopes, where they are few enough.
   void explain(std::int64_t n) {
     if (n > explained_elements) return;
-    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_, claim_.output};
+    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_, claim_.output, differences_.at_rest()};
     for (std::int64_t k = 0; k < n; ++k) {
       std::vector<Slope> s;
       const std::vector<Verdict> verdicts = agrees({claim_.input, k, k + 1}, &s);
@@ -276,7 +276,7 @@ std::string to_string(const InputCheck& c, int indent) {
   const std::string begin = "\n" + std::string(static_cast<std::size_t>(indent) + 2, ' '), head = fmt::format("{} {}: ", c.name, to_string(c.shape));
   const auto line = [&](const std::string& text) { return text.empty() ? "" : begin + wrapped(text, indent + 4, indent + 2); };
   if (c.verdict == Verdict::right)
-    return wrapped(head + (c.compared ? fmt::format("right ({} of {} elements compared; furthest apart {:.6g}, by differences {:.6g} ± {:.0e})", c.compared, c.shape.volume(),
+    return wrapped(head + (c.compared ? fmt::format("right ({} of {} elements compared; the worst is {:.6g}, by differences {:.6g} ± {:.0e})", c.compared, c.shape.volume(),
                                                     c.derivative, c.difference, c.error_bar)
                                       : "right (it has no elements)"),
                    indent + 4, indent);

@@ -128,12 +128,13 @@ std::string culprits_of(const Subject& s, const Generator& start, std::uint64_t 
   return "  " + wrapped("every operation is right by itself: is something detached, changed in place, or kept from one call to the next?", 4, 2) + "\n";
 }
 
-/// Where a wrong derivative is right tells what it lacks: a factor that is missing, or too many, in one of several terms does nothing where it is
-/// 1, and a wrong term nothing where its factor is 0. Empty where it is wrong there, too.
+/// Where a wrong derivative is right tells what it lacks: elements in another order do no harm where they are equal, a factor that is missing in
+/// one of several terms none where it is 1, a wrong term none where its factor is 0. Empty where it is wrong there, too.
 std::string right_elsewhere(const Subject& s, std::size_t input, const Generator& start, std::uint64_t seed, double rounding) {
   for (std::size_t j = 0; j < s.arguments.size(); ++j) {
     if (!is_floating(s.arguments[j].dtype())) continue;
-    for (const double value : {1.0, 0.0}) {
+    for (const double value : {0.7, 1.0, 0.0}) {
+      if (value == 0.7 && s.arguments[j].size() < 2) continue;
       Tensors arguments = s.arguments;
       arguments[j] = Tensor(Array::full(arguments[j].shape(), value, arguments[j].dtype()));
       const Subject other = with_arguments(s, arguments);
@@ -145,8 +146,9 @@ std::string right_elsewhere(const Subject& s, std::size_t input, const Generator
       }
       const InputCheck& check = there.inputs[input];
       if (check.verdict != Verdict::right || check.size == 0) continue;
-      const char* guess = value == 1 ? "is a factor of it missing in one of the terms, or one too many?" : "is the term that has it as a factor wrong?";
-      return fmt::format("it is right where input {} is {}: {}", j, value, guess);
+      if (value == 0.7) return fmt::format("it is right where the elements of input {} are equal: are they, or axes, mixed up? Is a t() missing, an index wrong?", j);
+      if (value == 1) return fmt::format("it is right where input {} is 1: is a factor of it missing in one of the terms, or one too many?", j);
+      return fmt::format("it is right where input {} is 0: is the term that has it as a factor wrong?", j);
     }
   }
   return "";

@@ -166,7 +166,11 @@ template <class D> class RecordedAll final : public Node {
     std::vector<Tensor> y;
     for (unsigned i = 0; i < outputs_.size(); ++i) y.push_back(is_recording() ? Tensor(outputs_[i], NodeRef::share(this, i)) : Tensor(outputs_[i]));
     std::vector<Tensor> dx;
-    if constexpr (std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>) dx = (*derivative_)(pull.dy[0], y[0], pull.wanted);
+    constexpr bool of_one = std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>;
+    static_assert(of_one || std::is_invocable_v<D&, std::span<const Tensor>, std::span<const Tensor>, Wanted>,
+                  "the derivative of a wrt_all takes (const Tensor& dy, const Tensor& y, Wanted wanted), of a record_many (std::span<const Tensor> dy, "
+                  "std::span<const Tensor> y, Wanted wanted), and gives a std::vector<Tensor>");
+    if constexpr (of_one) dx = (*derivative_)(pull.dy[0], y[0], pull.wanted);
     else dx = (*derivative_)(pull.dy, std::span<const Tensor>(y), pull.wanted);
     if (dx.size() != edges_.size()) throw GraphError("its derivative gives " + std::to_string(dx.size()) + " gradients for " + std::to_string(edges_.size()) + " inputs");
     for (std::size_t i = 0; i < dx.size(); ++i)

@@ -235,7 +235,7 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
   const auto half = [](In x) { return record("half", square_value, wrt(x, [x](const Tensor& dy) { return dy * x; })); };
   check_finds(gradcheck(half, normal({5})), "0.5 times");
   const auto bare = [](In x) { return record("bare", square_value, wrt(x, [](const Tensor& dy) { return dy * 2; })); };
-  check_finds(gradcheck(bare, normal({5})), "a factor x, the input, is missing");
+  check_finds(gradcheck(bare, normal({5})), "a factor that is this input is missing");
   const auto shifted = [](In x) {
     return record("shifted", square_value, wrt(x, [x](const Tensor& dy) {
                     const Array right = (dy * x * 2).value(), out = Array::full(right.shape(), 0, right.dtype());
@@ -261,6 +261,17 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
     return record("centred", [](const Array& v) { return (Tensor(v) - mean(Tensor(v), 1, true)).value(); }, wrt(x, [](const Tensor& dy) { return dy - mean(dy, 0, true); }));
   };
   check_finds(gradcheck(centred, square_matrix), "with axes 0 and 1 exchanged: is it along the wrong axis");
+  const auto similarity = [](In a, In b) {
+    return record("similarity", [](const Array& a, const Array& b) { return exp(-matmul(Tensor(a), Tensor(b).t())).value(); },
+                  wrt_all({a, b}, [a, b](const Tensor& dy, const Tensor& y, Wanted) {
+                    return std::vector<Tensor>{matmul(-dy * y, b), matmul(-dy * y, a)};  // should be (−dy · y)ᵀ · a
+                  }));
+  };
+  check_finds(gradcheck(similarity, square_matrix, normal({3, 3})), "it is right where the elements of input");
+  const auto powers = [](In z) {
+    return record("powers", [](const Array& v) { return exp(square(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) { return dy * z * 2; }));
+  };
+  check_finds(gradcheck(powers, normal({3, 4})), "a factor y, the output, is missing");
   const auto swish = [](In z) {
     return record("swish", [](const Array& v) { return (Tensor(v) * sigmoid(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) {
                     const Tensor a = sigmoid(z);

@@ -85,5 +85,5 @@ TEST_CASE("schedules refuse settings out of their ranges", "[optim][schedule]") 
   CHECK_THROWS_AS((OneCycle{.start_divisor = 0}(0)), ValueError);
   CHECK_THROWS_AS((InverseSquareRoot{.warmup = 0}(0)), ValueError);
   CHECK_THROWS_AS((ReduceOnPlateau{.threshold = 1}(0)), ValueError);
-  CHECK_THROWS_WITH((StepDecay{.every = -3}(1)), Catch::Contains("StepDecay") && Catch::Contains("every is -3"));
+  CHECK_THROWS_WITH((StepDecay{.every = -3}(1)), test::Contains("StepDecay") && test::Contains("every is -3"));
 }

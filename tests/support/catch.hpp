@@ -11,7 +11,9 @@ using Catch::Approx;
 namespace dz::test {
 #if DZ_CATCH2 >= 3
 template <class T> using MatcherBase = Catch::Matchers::MatcherBase<T>;
+inline auto Contains(const std::string& text) { return Catch::Matchers::ContainsSubstring(text); }
 #else
 template <class T> using MatcherBase = Catch::MatcherBase<T>;
+inline auto Contains(const std::string& text) { return Catch::Matchers::Contains(text); }
 #endif
 }  // namespace dz::test

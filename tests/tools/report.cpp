@@ -27,7 +27,7 @@
 
 using namespace dz;
 using namespace dz::tool;
-using Catch::Matchers::Contains;
+using dz::test::Contains;
 
 namespace {
 
