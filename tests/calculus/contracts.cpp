@@ -261,13 +261,17 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
     return record("centred", [](const Array& v) { return (Tensor(v) - mean(Tensor(v), 1, true)).value(); }, wrt(x, [](const Tensor& dy) { return dy - mean(dy, 0, true); }));
   };
   check_finds(gradcheck(centred, square_matrix), "with axes 0 and 1 exchanged: is it along the wrong axis");
-  const auto similarity = [](In a, In b) {
-    return record("similarity", [](const Array& a, const Array& b) { return exp(-matmul(Tensor(a), Tensor(b).t())).value(); },
-                  wrt_all({a, b}, [a, b](const Tensor& dy, const Tensor& y, Wanted) {
-                    return std::vector<Tensor>{matmul(-dy * y, b), matmul(-dy * y, a)};  // should be (−dy · y)ᵀ · a
-                  }));
+  const auto similarity = [](bool of_dy) {
+    return [of_dy](In a, In b) {
+      return record("similarity", [](const Array& a, const Array& b) { return exp(-matmul(Tensor(a), Tensor(b).t())).value(); },
+                    wrt_all({a, b}, [a, b, of_dy](const Tensor& dy, const Tensor& y, Wanted) {
+                      const Tensor g = -dy * y;  // right: g · b and gᵀ · a
+                      return std::vector<Tensor>{matmul(g, of_dy ? b : b.t()), matmul(of_dy ? g : g.t(), a)};
+                    }));
+    };
   };
-  check_finds(gradcheck(similarity, square_matrix, normal({3, 3})), "it is right where the elements of input");
+  check_finds(gradcheck(similarity(true), square_matrix, normal({3, 3})), "are axes or indices mixed up?");
+  check_finds(gradcheck(similarity(false), square_matrix, normal({3, 3})), "it is right where the elements of input 1 are equal: are they, or axes, mixed up? Is a t() missing");
   const auto powers = [](In z) {
     return record("powers", [](const Array& v) { return exp(square(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) { return dy * z * 2; }));
   };
