@@ -266,7 +266,7 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
       return record("similarity", [](const Array& a, const Array& b) { return exp(-matmul(Tensor(a), Tensor(b).t())).value(); },
                     wrt_all({a, b}, [a, b, of_dy](const Tensor& dy, const Tensor& y, Wanted) {
                       const Tensor g = -dy * y;  // right: g · b and gᵀ · a
-                      return std::vector<Tensor>{matmul(g, of_dy ? b : b.t()), matmul(of_dy ? g : g.t(), a)};
+                      return std::vector<Tensor>{matmul(g, of_dy ? Tensor(b) : b.t()), matmul(of_dy ? g : g.t(), a)};
                     }));
     };
   };
