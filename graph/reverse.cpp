@@ -117,31 +117,37 @@ template <class T> class Pieces {
   T& operator[](std::size_t i) { return pieces_[i / length][i % length]; }
   void add(std::size_t count) {
     for (; count > 0; --count) {
-      if (size_ == pieces_.size() * length) {
-        pieces_.push_back(nullptr);
-        pieces_.back() = static_cast<T*>(memory::take(length * sizeof(T)));
-      }
-      new (&(*this)[size_]) T();
+      if (next_ == end_) grow();
+      new (next_++) T();
       ++size_;
     }
   }
 
  private:
+  void grow() {
+    pieces_.push_back(nullptr);
+    pieces_.back() = next_ = static_cast<T*>(memory::take(length * sizeof(T)));
+    end_ = next_ + length;
+  }
+
   static constexpr std::size_t length = 2048;
   memory::Vector<T*> pieces_;
   std::size_t size_ = 0;
+  T *next_ = nullptr, *end_ = nullptr;  // in the last piece
 };
 
 class Pass final : private Sums {
  public:
-  Pass(bool retain, bool record) : id_(next_pass()), retain_(retain), recording_(detail::thread_state.recording, record) {}
+  Pass(bool retain, bool record) : id_(next_pass()), retain_(retain), recording_(detail::thread_state.recording, record) {
+    nodes_.reserve(64);
+    leaves_.reserve(32);
+  }
   ~Pass() { leave(); }
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
   void start(const Tensor& y, Tensor seed) {
-    Tensor& c = cotangents_[reach(y.from().node()) + y.from().output()];
-    c = c ? sum(std::move(c), seed) : std::move(seed);
+    add(cotangents_[reach(y.from().node()) + y.from().output()], seed);
   }
 
   /// Collects what is reachable, in falling number. Numbers fall strictly along edges.
@@ -265,18 +271,18 @@ class Pass final : private Sums {
     derivatives.run(n, p);
     for (Tensor& d : dy) d = {};  // a gradient that is dy itself can then be added to in place
     for (std::size_t i = 0; i < edges.size(); ++i)
-      if (asked_[i]) deliver(n, i, edges[i], std::move(dx_[i]));
+      if (asked_[i]) deliver(n, i, edges[i], dx_[i]);
   }
 
   Tensor take(const NodeRef& operand) override { return std::move(cotangents_[find(operand.node()) + operand.output()]); }
 
-  void deliver(const Node& n, std::size_t i, const NodeRef& to, Tensor g) {
+  /// Takes g, the gradient by input number i.
+  void deliver(const Node& n, std::size_t i, const NodeRef& to, Tensor& g) {
     const OutputKind& kind = to.node()->output(to.output());
     if (!g) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());
     if (!kind.fits(g.value())) g = fit(n, i, kind, std::move(g));
     if (detail::thread_state.watching) [[unlikely]] watch(n, i, g);
-    Tensor& c = cotangents_[find(to.node()) + to.output()];
-    c = c ? sum(std::move(c), g) : std::move(g);
+    add(cotangents_[find(to.node()) + to.output()], g);
   }
 
   static void watch(const Node& n, std::size_t i, const Tensor& g) {
@@ -305,12 +311,13 @@ class Pass final : private Sums {
     }
   }
 
-  static Tensor sum(Tensor so_far, const Tensor& more) {
-    if (is_recording()) return so_far + more;
-    const Array& s = so_far.value();
-    if (!s.is_unique() || !s.is_contiguous()) return Tensor(kernels::add(s, more.value()));
-    kernels::add_to(s, more.value());
-    return so_far;
+  /// sum += more, which is taken.
+  static void add(Tensor& sum, Tensor& more) {
+    if (!sum) return std::swap(sum, more);
+    if (is_recording()) sum = sum + more;
+    else if (sum.value().is_unique() && sum.value().is_contiguous()) kernels::add_to(sum.value(), more.value());
+    else sum = Tensor(kernels::add(sum.value(), more.value()));
+    more = {};
   }
 
   /// Marks the node spent and gives its claim back, at once where no other pass has seen it.

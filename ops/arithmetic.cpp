@@ -11,14 +11,26 @@ Tensor sub(In a, In b) {
                 wrt(b, [](const Tensor& dy) { return -dy; }));
 }
 
+namespace {
+
+/// dy·x within a derivative, the most frequent of all: where nothing is recorded, no handle is copied for it.
+Tensor times(const Tensor& dy, const Tensor& x) { return is_recording() ? dy * x : Tensor(kernels::mul(dy.value(), x.value())); }
+
+}  // namespace
+
 Tensor mul(In a, In b) {
+  if (!is_recording()) return constant("mul", kernels::mul, a, b);  // nothing is captured
   return record("mul", kernels::mul,
-                wrt(a, [b = Tensor(b)](const Tensor& dy) { return dy * b; }),  // a Tensor is half the size of an In: long chains are made of this
-                wrt(b, [a = Tensor(a)](const Tensor& dy) { return dy * a; }));
+                wrt(a, [b = Tensor(b)](const Tensor& dy) { return times(dy, b); }),  // a Tensor is half the size of an In: long chains are made of this
+                wrt(b, [a = Tensor(a)](const Tensor& dy) { return times(dy, a); }));
 }
 
 Tensor scaled(In x, double factor) {
-  return record("mul", [factor](const Array& v) { return kernels::mul(v, Array::number(factor)); },
+  const auto forward = [factor](const Array& v) {
+    if (!is_floating(v.dtype()) || v.is_number()) return kernels::mul(v, Array::number(factor));
+    return kernels::map([factor](auto x) { return x * factor; }, v);
+  };
+  return record("mul", forward,
                 wrt(x, [factor](const Tensor& dy) { return dy * factor; }));
 }
 

@@ -35,20 +35,17 @@ void fill_dims(ArrayBody& body, std::span<const std::int64_t> sizes, std::span<c
   body.contiguous |= body.size == 0;
 }
 
-void release(Storage* storage) noexcept {
-  if (!drop(storage->count)) return;
-  const std::int64_t bytes = storage->piece_bytes;
-  memory::give(storage, static_cast<std::size_t>(bytes));
-}
 }  // namespace
 
 void release(ArrayBody* body) noexcept {
-  Storage* storage = body->storage;
-  const bool owner = body->owner;
-  const std::int64_t view_bytes = header_bytes(body->rank);
-  memory::count_array(-1, owner ? -body->size * static_cast<std::int64_t>(size_of(body->dtype)) : 0);
-  if (!owner) memory::give(body, static_cast<std::size_t>(view_bytes));
-  release(storage);
+  Storage* const storage = body->storage;
+  if (body->owner) {
+    memory::count_array(-1, -body->size * static_cast<std::int64_t>(size_of(body->dtype)));
+  } else {
+    memory::count_array(-1, 0);
+    memory::give(body, static_cast<std::size_t>(header_bytes(body->rank)));
+  }
+  if (drop(storage->count)) memory::give(storage, static_cast<std::size_t>(storage->piece_bytes));
 }
 
 void stale_read(const Storage& storage) {
@@ -58,9 +55,9 @@ void stale_read(const Storage& storage) {
 
 void empty_handle() { throw ValueError("an empty handle is used: it was never given a value, or moved from"); }
 
-void wrong_dtype(Dtype is, Dtype asked) { throw DtypeError(fmt::format("an array of {} is read as {}", name(is), name(asked))); }
-
 std::uint64_t write_clock() { return clock_.load(std::memory_order_acquire); }
+
+void wrong_dtype(Dtype is, Dtype asked) { throw DtypeError(fmt::format("an array of {} is read as {}", name(is), name(asked))); }
 
 }  // namespace detail
 
@@ -68,23 +65,29 @@ using detail::ArrayBody;
 using detail::Storage;
 
 // One piece: storage header, body, sizes and strides, then the elements; those of more than 32 bytes begin on a cache line.
-Array Array::make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
-  const std::int64_t bytes = checked_product(volume, static_cast<std::int64_t>(size_of(dtype)));
-  std::int64_t offset = static_cast<std::int64_t>(sizeof(Storage)) + detail::header_bytes(rank), piece = offset + bytes;
-  if (bytes > 32) {
-    offset = (offset + 63) / 64 * 64;
-    if (bytes > INT64_MAX - 4096) throw MemoryError(fmt::format("the system does not give {} bytes", bytes));
-    piece = offset + (bytes + 63) / 64 * 64;
-  }
-  void* memory = memory::take(static_cast<std::size_t>(piece));
+
+namespace {
+
+struct Piece {
+  std::int64_t bytes, offset;  // of all, and of the elements in it
+};
+Piece piece_of(int rank, std::int64_t bytes) {
+  std::int64_t offset = static_cast<std::int64_t>(sizeof(Storage)) + detail::header_bytes(rank);
+  if (bytes <= 32) return {offset + bytes, offset};
+  offset = (offset + 63) / 64 * 64;
+  if (bytes > INT64_MAX - 4096) throw MemoryError(fmt::format("the system does not give {} bytes", bytes));
+  return {offset + (bytes + 63) / 64 * 64, offset};
+}
+
+ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
   auto* storage = new (memory) Storage;
-  storage->piece_bytes = piece;
+  storage->piece_bytes = piece.bytes;
   auto* body = new (static_cast<std::byte*>(memory) + sizeof(Storage)) ArrayBody;
   body->dtype = dtype;
   body->rank = static_cast<std::uint8_t>(rank);
   body->contiguous = body->owner = true;
   body->storage = storage;
-  body->data = static_cast<std::byte*>(memory) + offset;
+  body->data = static_cast<std::byte*>(memory) + piece.offset;
   body->size = volume;
   std::int64_t stride = 1;
   for (int i = rank; i-- > 0;) {
@@ -92,12 +95,43 @@ Array Array::make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtyp
     body->dims[rank + i] = stride;
     stride *= std::max<std::int64_t>(sizes[i], 1);
   }
-  memory::count_array(1, bytes);
-  return Array(body);
+  return body;
 }
 
+/// What this thread has at hand, or null; then its counters are open.
+void* take_cached(std::size_t bytes) noexcept {
+  if (!DZ_POOL || bytes > memory::detail::small_limit) return nullptr;
+  memory::detail::List& list = memory::detail::cache.small[(bytes + 15) / 16];
+  return list.head ? list.pop() : nullptr;
+}
+
+/// What make() does where the thread has no piece at hand; by itself, so that the usual way saves no registers.
+[[gnu::noinline]] ArrayBody* make_slow(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
+  const std::int64_t bytes = volume * static_cast<std::int64_t>(size_of(dtype));
+  const Piece piece = piece_of(rank, bytes);
+  ArrayBody* const body = lay_out(memory::take(static_cast<std::size_t>(piece.bytes)), piece, sizes, rank, volume, dtype);
+  memory::count_array(1, bytes);
+  return body;
+}
+
+inline ArrayBody* make_body(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
+  const std::int64_t bytes = checked_product(volume, static_cast<std::int64_t>(size_of(dtype)));
+  if (bytes <= static_cast<std::int64_t>(memory::detail::small_limit)) [[likely]] {
+    const Piece piece = piece_of(rank, bytes);
+    if (void* const memory = take_cached(static_cast<std::size_t>(piece.bytes))) [[likely]] {
+      memory::detail::cache.arrays.add(1);
+      memory::detail::cache.bytes.add(bytes);
+      return lay_out(memory, piece, sizes, rank, volume, dtype);
+    }
+  }
+  return make_slow(sizes, rank, volume, dtype);
+}
+
+}  // namespace
+
+Array Array::make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) { return Array(make_body(sizes, rank, volume, dtype)); }
 Array Array::make(const Shape& shape, Dtype dtype) { return make(shape.begin(), shape.rank(), shape.volume(), dtype); }
-Array Array::make_like(const Array& a) { return make(a.body()->dims, a.rank(), a.size(), a.dtype()); }
+Array Array::make_like(const Array& a) { return Array(make_body(a.body()->dims, a.rank(), a.size(), a.dtype())); }
 
 Array Array::number(double v) {
   Array a = make(nullptr, 0, 1, float64);
@@ -146,10 +180,13 @@ void Array::require_one() const {
 
 Array Array::t() const {
   if (rank() < 2) throw ShapeError(fmt::format("a transposition needs two axes, got {}", to_string(shape())));
-  std::array<int, max_rank> axes{};
-  for (int i = 0; i < rank(); ++i) axes[static_cast<std::size_t>(i)] = i;
-  std::swap(axes[static_cast<std::size_t>(rank() - 1)], axes[static_cast<std::size_t>(rank() - 2)]);
-  return permute(std::span(axes).first(static_cast<std::size_t>(rank())));
+  const auto r = static_cast<std::size_t>(rank());
+  std::array<std::int64_t, max_rank> sizes, strides;
+  std::copy_n(body_->dims, r, sizes.begin());
+  std::copy_n(body_->strides(), r, strides.begin());
+  std::swap(sizes[r - 1], sizes[r - 2]);
+  std::swap(strides[r - 1], strides[r - 2]);
+  return view(std::span(sizes).first(r), std::span(strides).first(r), 0);
 }
 
 Array Array::permute(std::span<const int> axes) const {
@@ -166,6 +203,32 @@ Array Array::permute(std::span<const int> axes) const {
   return view(std::span(sizes).first(axes.size()), std::span(strides).first(axes.size()), 0);
 }
 
+namespace {
+
+/// The strides of a's elements in `shape`, of as many; false where they have none, because an axis would have to be joined of axes that do not lie in
+/// one row. a has elements, and so does what is asked for.
+bool split_axes(const Array& a, const Shape& shape, std::array<std::int64_t, max_rank>& strides) {
+  int from = a.rank() - 1, to = shape.rank() - 1;
+  while (from >= 0) {
+    std::int64_t run = a.size(from), stride = a.stride(from);  // axes of a that are one in memory
+    for (--from; from >= 0 && (a.size(from) == 1 || run == 1 || a.stride(from) == stride * run); --from) {
+      if (run == 1) stride = a.stride(from);
+      run *= a.size(from);
+    }
+    for (; to >= 0 && (run > 1 || shape[to] == 1); --to) {
+      if (run % shape[to] != 0) return false;
+      strides[static_cast<std::size_t>(to)] = stride;
+      stride *= shape[to];
+      run /= shape[to];
+    }
+    if (run != 1) return false;
+  }
+  for (; to >= 0; --to) strides[static_cast<std::size_t>(to)] = 1;
+  return true;
+}
+
+}  // namespace
+
 Array Array::reshape(const Shape& asked) const {
   Shape shape = asked;
   std::int64_t known = 1;
@@ -178,12 +241,14 @@ Array Array::reshape(const Shape& asked) const {
   if (wildcard >= 0) shape[wildcard] = known > 0 && size() % known == 0 ? size() / known : -1;
   if ((wildcard >= 0 && shape[wildcard] < 0) || shape.volume() != size())
     throw ShapeError(fmt::format("{} has {} elements, not those of {}", to_string(this->shape()), size(), to_string(asked)));
-  if (!is_contiguous()) return clone().reshape(shape);
   std::array<std::int64_t, max_rank> strides{};
-  std::int64_t stride = 1;
-  for (int i = shape.rank(); i-- > 0;) {
-    strides[static_cast<std::size_t>(i)] = stride;
-    stride *= std::max<std::int64_t>(shape[i], 1);
+  if (!is_contiguous() && !split_axes(*this, shape, strides)) return clone().reshape(shape);
+  if (is_contiguous()) {
+    std::int64_t stride = 1;
+    for (int i = shape.rank(); i-- > 0;) {
+      strides[static_cast<std::size_t>(i)] = stride;
+      stride *= std::max<std::int64_t>(shape[i], 1);
+    }
   }
   return view({shape.begin(), shape.end()}, std::span(strides).first(static_cast<std::size_t>(shape.rank())), 0);
 }
@@ -248,7 +313,12 @@ void Array::mark_written(At at) const {
   Storage& s = *body()->storage;
   s.written_file = at.file;
   s.written_line = at.line;
-  s.written = detail::clock_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  if (detail::is_alone()) {
+    s.written = detail::clock_.load(std::memory_order_relaxed) + 1;
+    detail::clock_.store(s.written, std::memory_order_relaxed);
+  } else {
+    s.written = detail::clock_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  }
 }
 
 void Array::assign(const Array& o, At at) {

@@ -83,7 +83,9 @@ namespace {
 template <class F> Array logic(F f, const Array& a, const Array& b) {
   if (a.dtype() != boolean || b.dtype() != boolean)
     throw DtypeError("logic is of booleans, got " + std::string(name(a.dtype())) + " and " + std::string(name(b.dtype())));
-  return compare(f, a, b);
+  Array out = Array::make(common_shape({&a, &b}), boolean);
+  launch([f](const Array& out, const Array& a, const Array& b) { zip<bool, bool, bool>(f, out, a, b); }, out, a, b);
+  return out;
 }
 
 }  // namespace

@@ -198,44 +198,57 @@ void matmul_kernel(const Array& out, const Array& a, const Array& b, Precision p
   });
 }
 
-/// BLAS wants unit steps along one of the last two axes and sizes within an int.
-Array multipliable(const Array& a) {
+template <class T> Matrix<T> transposed(const Matrix<T>& m) { return {m.data, m.columns, m.rows, m.column_stride, m.row_stride}; }
+
+Dtype dtype_of_both(const Array& a, const Array& b) { return a.dtype() == b.dtype() && !a.is_number() && !b.is_number() ? a.dtype() : common_dtype({&a, &b}); }
+
+/// BLAS wants unit steps along one of the last two axes and sizes within an int: a itself, or a copy in `room` where it is otherwise, or of another dtype.
+const Array& multipliable(const Array& given, Dtype dtype, Array& room) {
+  if (given.dtype() != dtype) room = in_dtype(given, dtype);
+  const Array& a = room ? room : given;
   const int r = a.rank();
   const std::int64_t rs = a.stride(r - 2), cs = a.stride(r - 1), rows = a.size(r - 2), columns = a.size(r - 1);
   if (rows > INT_MAX || columns > INT_MAX) throw ShapeError(fmt::format("a matrix of {} is too large to multiply", to_string(a.shape())));
   const bool in_rows = (cs == 1 || columns == 1) && (rs >= columns || rows == 1) && rs <= INT_MAX;
   const bool in_columns = (rs == 1 || rows == 1) && (cs >= rows || columns == 1) && cs <= INT_MAX;
-  return in_rows || in_columns ? a : a.clone();
+  if (in_rows || in_columns) return a;
+  return room = a.clone();
 }
 
 }  // namespace
 
 Array matmul(const Array& a, const Array& b) {
   const int r = a.rank();
-  const Dtype dtype = common_dtype({&a, &b});
+  const Dtype dtype = dtype_of_both(a, b);
   if (r < 2 || b.rank() != r)
     throw ShapeError(fmt::format("multiplies matrices of equal rank, got {} x {}", to_string(a.shape()), to_string(b.shape())));
   if (a.size(r - 1) != b.size(r - 2))
     throw ShapeError(fmt::format("inner sizes differ: {} x {}", to_string(a.shape()), to_string(b.shape())));
-  Shape left = a.shape(), right = b.shape();
-  left[r - 1] = right[r - 1];
-  right[r - 2] = left[r - 2];
-  Array out = Array::make(broadcast(left, right), dtype);
-  launch(matmul_kernel, out, multipliable(in_dtype(a, dtype)), multipliable(in_dtype(b, dtype)), product_precision());
+  const auto shape = [&]() -> Shape {
+    if (r == 2) return {a.size(0), b.size(1)};
+    Shape left = a.shape(), right = b.shape();
+    left[r - 1] = right[r - 1];
+    right[r - 2] = left[r - 2];
+    return broadcast(left, right);
+  };
+  Array out = Array::make(shape(), dtype);
+  Array left, right;
+  launch(matmul_kernel, out, multipliable(a, dtype, left), multipliable(b, dtype, right), product_precision());
   return out;
 }
 
 Array linear(const Array& x, const Array& w, const Array& b, bool relu) {
   if (x.rank() != 2 || w.rank() != 2 || b.rank() != 1 || x.size(1) != w.size(1) || b.size(0) != w.size(0))
     throw ShapeError(fmt::format("x {}, W {} and b {} are not (m, n_in), (n_out, n_in) and (n_out)", to_string(x.shape()), to_string(w.shape()), to_string(b.shape())));
-  const Dtype dtype = common_dtype({&x, &w, &b});
+  const Dtype dtype = dtype_of_both(x, w) == b.dtype() ? b.dtype() : common_dtype({&x, &w, &b});
   Array out = Array::make({x.size(0), w.size(0)}, dtype);
   const auto kernel = [](const Array& out, const Array& x, const Array& w, const Array& b, Precision precision, bool relu) {
     visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
-      multiply<T>(last_axes<T>(out, out.writable<T>()), last_axes<const T>(x, x.data<T>()), last_axes<const T>(w, w.data<T>()), precision, {b.data<T>(), relu});
+      multiply<T>(last_axes<T>(out, out.writable<T>()), last_axes<const T>(x, x.data<T>()), transposed(last_axes<const T>(w, w.data<T>())), precision, {b.data<T>(), relu});
     });
   };
-  launch(kernel, out, multipliable(in_dtype(x, dtype)), multipliable(in_dtype(w, dtype).t()), in_dtype(b, dtype).contiguous(), product_precision(), relu);
+  Array left, right;
+  launch(kernel, out, multipliable(x, dtype, left), multipliable(w, dtype, right), in_dtype(b, dtype).contiguous(), product_precision(), relu);
   return out;
 }
 

@@ -156,6 +156,10 @@ TEST_CASE("a view shares its storage, a copy does not", "[tensor]") {
   CHECK(a.reshape({3, -1}).shares_storage(a));
   CHECK(a.slice(1, 0, 2).shares_storage(a));
   CHECK_FALSE(a.t().reshape({6}).shares_storage(a));
+  const Array wide = Array::full({4, 12}, 1), columns = wide.slice(1, 6, 12);
+  CHECK(columns.reshape({4, 3, 1, 2}).shares_storage(wide));  // an axis is split where it lies
+  CHECK(columns.reshape({2, 2, 6}).shares_storage(wide));
+  CHECK_FALSE(columns.reshape({8, 3}).shares_storage(wide));
   CHECK(a.contiguous().same_handle(a));
   CHECK_FALSE(a.clone().shares_storage(a));
   CHECK(a.cast(float32).same_handle(a));
