@@ -49,6 +49,9 @@ struct Descent {
   std::vector<double> costs;
 
   bool falls() const { return std::ranges::is_sorted(costs, std::greater<>()) && std::isfinite(costs.back()); }
+  bool stays_in(const CostSurface& s) const {
+    return std::ranges::all_of(path, [&](const auto& w) { return w.first > s.left && w.first < s.right && w.second > s.bottom && w.second < s.top; });
+  }
 };
 Descent descend(const Samples& s, const std::array<double, 2>& from, double rate) {
   Descent d;
@@ -66,14 +69,14 @@ Descent descend(const Samples& s, const std::array<double, 2>& from, double rate
 }
 
 /// 1/L is safe anywhere, L the largest eigenvalue of XᵀX/4m, which bounds the second derivative of the cost; from there on up, in steps of a tenth, as long
-/// as the cost falls at every step.
-std::pair<double, Descent> fastest(const Samples& s, const std::array<double, 2>& from) {
+/// as the cost falls at every step and the descent stays in the picture (of classes that a line parts it would go on for ever).
+std::pair<double, Descent> fastest(const Samples& s, const std::array<double, 2>& from, const CostSurface& picture) {
   const std::vector<double> h = (matmul(s.x.t(), s.x) / (4 * static_cast<double>(s.x.size(0)))).to_vector();
   double rate = 1 / ((h[0] + h[3]) / 2 + std::hypot((h[0] - h[3]) / 2, h[1]));
   Descent best = descend(s, from, rate);
   for (int times = 0; times < 60; ++times) {
     Descent next = descend(s, from, 1.1 * rate);
-    if (!next.falls()) break;
+    if (!next.falls() || !next.stays_in(picture)) break;
     rate *= 1.1;
     best = std::move(next);
   }
@@ -99,7 +102,7 @@ CostSurface surface_of(const Samples& s) {
   out.costs = s.costs(tensor(first, {2, second.size()}));
 
   Descent way;
-  std::tie(out.learning_rate, way) = fastest(s, {low[0] - 1.9 / scale[0], low[1] + 1.9 / scale[1]});
+  std::tie(out.learning_rate, way) = fastest(s, {low[0] - 1.9 / scale[0], low[1] + 1.9 / scale[1]}, out);
   out.path = std::move(way.path);
   out.first_cost = way.costs.front(), out.last_cost = way.costs.back();
   return out;

@@ -128,7 +128,7 @@ Problem make_problem(const Options& o) {
   const bool generated = is_generated(o.data);
   if (generated && !o.test.empty())
     throw ValueError(fmt::format("--test: a generated set is tested on a second draw of its own, not on '{}'", o.test));
-  Problem problem{read_set(o, o.data, o.labels), {}, {}, generated && o.data != "images", {}};
+  Problem problem{read_set(o, o.data, o.labels), {}, {}, {}};
   if (generated) problem.test = read_set(o, o.data, {});
   if (!o.test.empty()) {
     problem.test = read_set(o, o.test, o.test_labels);

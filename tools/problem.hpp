@@ -14,11 +14,12 @@ namespace dz::tool {
 struct Problem {
   Dataset train;
   std::optional<Dataset> dev, test;
-  bool planar = false;                ///< the samples are points in the plane
   std::vector<std::string> warnings;  ///< of the parts
 
   /// What the network is judged by: the dev part, or for want of it the test part.
   const Dataset* judged() const { return dev ? &*dev : test ? &*test : nullptr; }
+  /// The samples are points in the plane, of two classes.
+  bool planar() const { return train.x.size(1) == 2 && !train.images && train.y.rank() == 2; }
 };
 
 /// Reads or generates the data, and splits them. Draws from the default generator, which it seeds first. Throws FileError, ShapeError,

@@ -73,7 +73,7 @@ std::string figure(const CostSurface& s, const std::size_t (&features)[2], std::
 
 std::string descents_section(const Descents& d) {
   return fmt::format("<section><h2>Cost over two weights</h2><p class=\"note\">Logistic regression of features {} and {}, without a bias: lines of equal cost, and the "
-                     "way that gradient descent takes, each at the largest rate at which the cost falls at every step. The features' scales differ by a factor of {:.3g}: raw, the bowl is a valley "
+                     "way that gradient descent takes, each at the largest rate at which the cost falls at every step and the way stays in the picture. The features' scales differ by a factor of {:.3g}: raw, the bowl is a valley "
                      "whose steep sides allow small steps only; normalised, it is round.</p><div class=\"pair\">",
                      d.of.features[0] + 1, d.of.features[1] + 1, d.of.ratio) +
          figure(d.raw, d.of.features, "raw", "raw-area") + figure(d.normalised, d.of.features, "normalised", "normalised-area") + "</div></section>\n";

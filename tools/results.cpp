@@ -78,8 +78,9 @@ std::string summary_json(const Options& o, const Training& t, const Run& run, co
       json(run.seconds_per_iteration), t.costs.size(), run.interrupted, run.diverged, run.stopped_early, options);
 }
 
-/// The probability that the network gives to every point of a grid over the samples and a margin around them.
-Boundary boundary(const Mlp& network, const Dataset& set) {
+/// The probability that the network gives to every point of a grid over the samples and a margin around them. None where the samples span more than
+/// numbers can say.
+std::optional<Boundary> boundary(const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
   const std::vector<double> points = set.x.to_vector();
   Boundary b{set.x.value(), set.y.value().reshape({set.size()}), {}, points[0], points[0], points[1], points[1]};
@@ -87,7 +88,9 @@ Boundary boundary(const Mlp& network, const Dataset& set) {
     b.left = std::min(b.left, points[i]), b.right = std::max(b.right, points[i]);
     b.bottom = std::min(b.bottom, points[i + 1]), b.top = std::max(b.top, points[i + 1]);
   }
-  const double margin_x = 0.08 * (b.right - b.left), margin_y = 0.08 * (b.top - b.bottom);
+  const auto margin = [](double span) { return span > 0 ? 0.08 * span : 1; };
+  const double margin_x = margin(b.right - b.left), margin_y = margin(b.top - b.bottom);
+  if (!std::isfinite(b.right - b.left + 2 * margin_x) || !std::isfinite(b.top - b.bottom + 2 * margin_y)) return std::nullopt;
   b.left -= margin_x, b.right += margin_x, b.bottom -= margin_y, b.top += margin_y;
   std::vector<double> centres;
   for (std::int64_t row = 0; row < grid; ++row)
@@ -187,9 +190,9 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   add_curves(report, t);
   const Dataset& shown = problem.test ? *problem.test : problem.dev ? *problem.dev : problem.train;
   report.classes = problem.train.classes;
-  if (problem.planar) report.boundary = boundary(network, problem.train);
+  if (problem.planar()) report.boundary = boundary(network, problem.train);
   if (const auto scales = differing_scales(problem.train)) report.descents = descents_of(problem.train, *scales);
-  if (!problem.planar && shown.images) {
+  if (shown.images) {
     report.misclassified_of = problem.test ? "test" : problem.dev ? "dev" : "training";
     add_mistakes(report, network, shown);
   }

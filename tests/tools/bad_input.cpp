@@ -88,6 +88,10 @@ TEST_CASE("options that make no sense are refused by name", "[tools]") {
   check_train_refused({"--schedule", "cosine", "--warmup", "10000"}, {"--warmup"});
   check_train_refused({"--momentum", "1"}, {"--momentum"});
   check_train_refused({"--optimiser", "lbfgs", "--batch", "10"}, {"lbfgs"});
+  for (const char* clip : {"--clip-norm", "--clip-value"}) {
+    check_train_refused({clip, "-1"}, {clip});
+    check_train_refused({"--optimiser", "lbfgs", clip, "1"}, {clip, "lbfgs"});
+  }
   check_train_refused({"--patience", "5"}, {"--patience", "--split"});
   check_train_refused({"--normalise=perhaps"}, {"--normalise"});
   check_train_refused({"--split", "1:1", "--samples", "2", "--patience", "0", "--layers", "2,2"}, {"--layers"});

@@ -228,3 +228,29 @@ TEST_CASE("a table of several classes is learnt, and the model predicts others",
   CHECK(run_dz({"predict"}).status == 2);
   CHECK(run_dz({"train", "--data", (folder / "train.csv").string(), "--layers", "8,1"}).status == 2);
 }
+
+TEST_CASE("of a table of two features the report shows the boundary, and of differing scales what normalising does", "[tools]") {
+  const TempDir folder;
+  std::ofstream table(folder / "table.csv");
+  for (int i = 0; i < 40; ++i) table << (i % 2) + 0.1 * (i % 7) << ',' << 100 * (i % 2) + 30 * (i % 5) << ',' << i % 2 << '\n';
+  table.close();
+  const auto train = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--data", (folder / "table.csv").string(), "--layers", "3,1", "--iterations", "20", "--out", (folder / "out").string()});
+    const Outcome outcome = run_dz(more);
+    INFO(outcome.out << outcome.error);
+    CHECK(outcome.status == 0);
+    const std::string report = contents(folder / "out/report.html");
+    CHECK(contains(report, "<h2>Decision boundary</h2>"));
+    CHECK(contains(report, "<h2>Cost over two weights</h2>"));
+    return outcome;
+  };
+  CHECK(contains(train({}).out, "note: the scales of features 1 and 2 differ by a factor of "));
+  CHECK_FALSE(contains(train({"--normalise"}).out, "differ by a factor"));
+  train_into(folder / "flower");
+  CHECK_FALSE(contains(contents(folder / "flower/report.html"), "Cost over two weights"));
+  // A feature that never changes spans nothing.
+  std::ofstream flat(folder / "table.csv");
+  for (int i = 0; i < 40; ++i) flat << "1," << i << ',' << i % 2 << '\n';
+  flat.close();
+  train({"--learning-rate", "0.001"});
+}
