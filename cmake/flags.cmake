@@ -10,11 +10,8 @@ else()
 endif()
 option(DZ_OPENMP "Run dz's own loops on several threads" ${default_openmp})
 
-set(DZ_WARNINGS -Wall -Wextra -Wpedantic -Wconversion)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # Vectors wider than the default instruction set are passed between our own inline functions only, so their ABI does not matter.
-  list(APPEND DZ_WARNINGS -Wno-psabi)
-endif()
+# Vectors wider than the default instruction set are passed between our own inline functions only, so their ABI does not matter.
+set(DZ_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wno-psabi)
 if(NOT DZ_OPENMP)
   list(APPEND DZ_WARNINGS -Wno-unknown-pragmas)
 endif()

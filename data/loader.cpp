@@ -98,7 +98,7 @@ class Epoch::Worker {
       changed_.wait(lock, [this] { return !ready_ || stopped_; });
       more = batch && !stopped_;
       over_ = !batch;
-      trouble_ = trouble;
+      trouble_ = std::move(trouble);  // who takes it is the last to hold it
       ready_ = std::move(batch);
       lock.unlock();
       changed_.notify_all();
