@@ -45,7 +45,7 @@ class [[nodiscard]] Threads {
   Threads& operator=(const Threads&) = delete;
 
  private:
-  int before_;
+  [[maybe_unused]] int before_;  // without OpenMP
 };
 
 }  // namespace dz::force

@@ -117,7 +117,7 @@ void ask_gradient(const Operation& o, Findings& f) {
     f.open("no floating input: the result is a constant");
     return f.expect(!o.call(o.draw(float64)).requires_grad(), "it is recorded");
   }
-  for (const std::uint64_t seed : {1, 2}) {
+  for (const std::uint64_t seed : {1u, 2u}) {
     const Tensors x = as_leaves(o.draw(float64, seed));
     f.open("gradients of " + shapes_of(x) + ", seed " + std::to_string(seed));
     const Tensor y = o.call(x);
