@@ -88,6 +88,8 @@ template <class Layer> struct ManyKinks {
   }
 };
 
+template <class Layer> ManyKinks(Layer) -> ManyKinks<Layer>;
+
 Tensor steep_relu(In z) {
   return record("steep_relu", [](const Array& v) { return relu(Tensor(v)).value(); },
                 wrt(z, [](const Tensor& da, const Tensor& a) { return where(greater(a, 0), da * 1.02, zeros_like(da)); }));
