@@ -1,6 +1,7 @@
 #pragma once
 // Why a derivative is probably wrong: patterns in how it differs from the slopes.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,9 @@
 #include <dz/tensor/shape.hpp>
 
 namespace dz::detail {
+
+/// Of inputs with more elements no cause is looked for.
+inline constexpr std::int64_t explained_elements = 1024;
 
 /// All that is known of one input: for each row (row 0 contracted, the others single outputs) the derivative and the slope of each element.
 struct Explanation {

@@ -12,7 +12,7 @@ namespace dz {
 namespace detail {
 namespace {
 
-constexpr std::int64_t every_element = 64, sampled_elements = 8, directions = 3, explained_elements = 1024;
+constexpr std::int64_t every_element = 64, sampled_elements = 8, directions = 3;
 
 /// A closer look takes back what a wider one called wrong where its bar is no wider, or where the wider one's did not hold: kinks or a strong
 /// curvature lie within its step. Closer by, noise alone makes the bars wide.

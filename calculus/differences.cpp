@@ -53,11 +53,12 @@ void Differences::measure_noise() {
 
   // Kinks at every point (a network of many relus) look like noise too, but fall with the spacing, and noise does not. The finer table is
   // long enough to show the steps of a function that rounds to float32 inside, and what is largest in it counts.
-  const auto is_rounding = [&](std::size_t r) { return !(noise_[r] > 64 * probe_.rounding * std::abs(at_rest_[r])); };
-  for (bool fell = true; fell && spacing / 16 > 8 * probe_.rounding;) {
-    fell = false;
-    for (std::size_t r = 0; r < rows() && !fell; ++r) fell = !is_rounding(r);
-    if (!fell) break;
+  const auto is_more_than_rounding = [&] {
+    for (std::size_t r = 0; r < rows(); ++r)
+      if (noise_[r] > 64 * probe_.rounding * std::abs(at_rest_[r])) return true;
+    return false;
+  };
+  for (bool fell = true; fell && spacing / 16 > 8 * probe_.rounding && is_more_than_rounding();) {
     spacing /= 16, fell = false;
     const auto fine = table(ways, spacing, -20, 41);
     for (std::size_t r = 0; r < rows(); ++r)

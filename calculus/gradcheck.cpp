@@ -5,6 +5,7 @@
 #include <cmath>
 #include <ostream>
 
+#include <dz/calculus/causes.hpp>
 #include <dz/calculus/check_graph.hpp>
 #include <dz/calculus/contracts.hpp>
 #include <dz/calculus/precision.hpp>
@@ -19,7 +20,7 @@ namespace dz {
 namespace detail {
 namespace {
 
-constexpr std::int64_t single_outputs = 64, jacobian_entries = 2048, explained_elements = 1024;
+constexpr std::int64_t single_outputs = 64, jacobian_entries = 2048;
 
 /// One function under examination, always with the same random numbers.
 class Examination {
