@@ -49,20 +49,7 @@ Leaf& leaf_of(const Tensor& t, const char* what) {
 
 }  // namespace detail
 
-OutputKind::OutputKind(const Array& a) : dtype_(a.dtype()), rank_(static_cast<std::uint8_t>(a.rank())) {
-  if (rank_ > inline_rank) sizes_.many = static_cast<std::int64_t*>(memory::take(many_bytes()));
-  std::int64_t* const sizes = rank_ > inline_rank ? sizes_.many : sizes_.few;
-  for (int i = 0; i < rank_; ++i) sizes[i] = a.size(i);
-}
-
 OutputKind::OutputKind(OutputKind&& o) noexcept : dtype_(o.dtype_), rank_(std::exchange(o.rank_, std::uint8_t{0})), sizes_(o.sizes_) {}
-
-bool OutputKind::fits(const Array& a) const {
-  if (a.dtype() != dtype_ || a.rank() != rank_) return false;
-  for (int i = 0; i < rank_; ++i)
-    if (a.size(i) != sizes()[i]) return false;
-  return true;
-}
 
 namespace {
 constinit std::atomic<void (*)(const char*)> hearing{nullptr};

@@ -16,7 +16,11 @@ namespace dz {
 class OutputKind {
  public:
   OutputKind() = default;
-  explicit OutputKind(const Array& a);
+  explicit OutputKind(const Array& a) : dtype_(a.dtype()), rank_(static_cast<std::uint8_t>(a.rank())) {
+    if (rank_ > inline_rank) sizes_.many = static_cast<std::int64_t*>(memory::take(many_bytes()));
+    std::int64_t* const sizes = rank_ > inline_rank ? sizes_.many : sizes_.few;
+    for (int i = 0; i < rank_; ++i) sizes[i] = a.size(i);
+  }
   OutputKind(OutputKind&& o) noexcept;
   OutputKind& operator=(OutputKind&&) = delete;
   ~OutputKind() {
@@ -24,7 +28,12 @@ class OutputKind {
   }
   Dtype dtype() const { return dtype_; }
   Shape shape() const { return Shape(std::span(sizes(), static_cast<std::size_t>(rank_))); }
-  bool fits(const Array& a) const;
+  bool fits(const Array& a) const {
+    if (a.dtype() != dtype_ || a.rank() != rank_) return false;
+    for (int i = 0; i < rank_; ++i)
+      if (a.size(i) != sizes()[i]) return false;
+    return true;
+  }
 
  private:
   static constexpr int inline_rank = 2;

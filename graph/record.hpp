@@ -49,6 +49,14 @@ template <class D> WrtAll<D> wrt_all(std::vector<In> inputs, D derivative) { ret
 /// Which inputs of a wrt_all need their gradient.
 using Wanted = std::span<const std::uint8_t>;
 
+template <class D, std::size_t n> struct WrtArray {
+  std::array<In, n> inputs;
+  D derivative;
+};
+/// The same for a number of inputs that is known beforehand, and one output: derivative(dy, wanted), or derivative(dy, y, wanted), gives a
+/// std::array<Tensor, n>. Recording it costs no more than one derivative by each: `wrt_all(std::array{x, w, b}, …)`.
+template <class D, std::size_t n> WrtArray<D, n> wrt_all(std::array<In, n> inputs, D derivative) { return {std::move(inputs), std::move(derivative)}; }
+
 namespace detail {
 
 inline constexpr std::size_t max_outputs = 65535;  // a NodeRef has sixteen bits for the number
@@ -149,6 +157,43 @@ template <class... D> class Recorded final : public Node {
   std::tuple<Slot<D>...> slots_;
 };
 
+/// A node of n inputs and one output with one derivative for all.
+template <class D, std::size_t n> class RecordedArray final : public Node {
+ public:
+  RecordedArray(const char* name, At at, const Array& value, WrtArray<D, n>& w) : Node(name, at, value), derivative_(std::move(w.derivative)) {
+    for (std::size_t i = 0; i < n; ++i) {
+      edges_[i] = w.inputs[i].from();
+      follow(edges_[i]);
+    }
+    if constexpr (needs_output) output_ = value;
+  }
+  void pull(Pull& pull) override {
+    std::array<Tensor, n> dx = [&] {
+      if constexpr (needs_output) return (*derivative_)(pull.dy[0], is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_), pull.wanted);
+      else return (*derivative_)(pull.dy[0], pull.wanted);
+    }();
+    for (std::size_t i = 0; i < n; ++i)
+      if (pull.wanted[i]) pull.dx[i] = std::move(dx[i]);
+  }
+  void spend() noexcept override {
+    derivative_.reset();
+    output_ = {};
+    replay_.reset();
+  }
+  void exchange_outputs(std::span<Array> y) noexcept override {
+    if (output_) std::swap(output_, y[0]);
+  }
+  std::span<const NodeRef> edges() const override { return edges_; }
+  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
+
+ private:
+  static constexpr bool needs_output = std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>;
+
+  std::optional<D> derivative_;
+  std::array<NodeRef, n> edges_;
+  Array output_;
+};
+
 /// A node of any number of inputs or outputs with one derivative for all.
 template <class D> class RecordedAll final : public Node {
  public:
@@ -163,7 +208,7 @@ template <class D> class RecordedAll final : public Node {
     }
   }
   void pull(Pull& pull) override {
-    std::vector<Tensor> y;
+    memory::Vector<Tensor> y;
     for (unsigned i = 0; i < outputs_.size(); ++i) y.push_back(is_recording() ? Tensor(outputs_[i], NodeRef::share(this, i)) : Tensor(outputs_[i]));
     std::vector<Tensor> dx;
     constexpr bool of_one = std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>;
@@ -191,9 +236,9 @@ template <class D> class RecordedAll final : public Node {
   const OutputKind& further(unsigned number) const override { return kinds_[number - 1]; }
 
   std::optional<D> derivative_;
-  std::vector<NodeRef> edges_;
-  std::vector<OutputKind> kinds_;  // of the outputs beyond the first
-  std::vector<Array> outputs_;
+  memory::Vector<NodeRef> edges_;
+  memory::Vector<OutputKind> kinds_;  // of the outputs beyond the first
+  memory::Vector<Array> outputs_;
 };
 
 /// Throws ValueError where an element is a NaN or infinite; `what` says of whom.
@@ -231,6 +276,22 @@ template <class F, class... D> Tensor record(const char* name, F forward, Wrt<D>
     node->set_replay(detail::keep(std::move(again), {w.input.value()...}));
   }
   return y;
+}
+
+/// Records an operation whose derivatives are computed together, of a fixed number of inputs: derivative(dy, wanted), or derivative(dy, y, wanted).
+template <class F, class D, std::size_t n> Tensor record(const char* name, F forward, WrtArray<D, n> w) {
+  const At at = detail::call_site(w.inputs[0].at());
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    Array value = detail::run_forward(name, at, [&] { return forward(w.inputs[I].value()...); });
+    if (!is_recording() || !(w.inputs[I].requires_grad() || ...)) return Tensor(std::move(value));
+    auto* node = detail::make_node<detail::RecordedArray<D, n>>(name, at, value, w);
+    Tensor y(std::move(value), NodeRef::adopt(node));
+    if (detail::thread_state.checking) [[unlikely]] {
+      auto again = [forward](std::span<const Array> in) { return std::vector<Array>{forward(in[I]...)}; };
+      node->set_replay(detail::keep(std::move(again), {w.inputs[I].value()...}));
+    }
+    return y;
+  }(std::make_index_sequence<n>{});
 }
 
 /// An operation whose result is a constant to the graph (an index, a comparison): it has a name and a line for its errors, and no

@@ -122,6 +122,7 @@ class ParameterList {
  public:
   template <Described M> explicit ParameterList(M& model)
       : source_(&model), named_([](void* source) { return parameters(*static_cast<M*>(source)); }) {
+    all_.reserve(32);
     const auto add = [this](detail::NoPath, Parameter& p) { all_.push_back(&p); };
     detail::Walk<detail::NoPath, decltype(add)>{add}({}, model);
   }

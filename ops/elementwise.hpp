@@ -148,6 +148,7 @@ template <std::size_t i, class F, class... X> auto elementwise_derivative(F f, c
 
 template <class F, class... X> Tensor elementwise(const char* name, const F& f, const X&... x) {
   auto forward = [f](const auto&... v) { return kernels::map(f, v...); };
+  if (!is_recording() || !(x.requires_grad() || ...)) return constant(name, forward, x...);  // no derivative captures anything
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return record(name, forward, wrt(x, elementwise_derivative<I>(f, x...))...);
   }(std::index_sequence_for<X...>{});

@@ -29,14 +29,22 @@ template <class F> Tensor of_rows(const In& x, F f) {
   return reshape(y, shape);
 }
 
+using Gradients = std::array<Tensor, 3>;  // by x, w and b
+
+/// dX = dZ·W, dW = dZᵀ·X, and db, the sums of dZ's columns, unless they are there.
+Gradients linear_gradient(const Tensor& dz, const Tensor& x, const Tensor& w, Wanted wanted, Tensor db = {}) {
+  const bool by_b = wanted[2] && !db;
+  if (is_recording()) return {wanted[0] ? matmul(dz, w) : Tensor(), wanted[1] ? matmul(dz.t(), x) : Tensor(), by_b ? sum(dz, 0) : std::move(db)};
+  auto d = kernels::linear_gradient(dz.value(), x.value(), w.value(), wanted[0], wanted[1], by_b);
+  return {Tensor(std::move(d.x)), Tensor(std::move(d.w)), by_b ? Tensor(std::move(d.b)) : std::move(db)};
+}
+
 }  // namespace
 
 Tensor linear(In x, In w, In b) {
   if (x.rank() > 2) return of_rows(x, [&](const Tensor& rows) { return linear(rows, w, b); });
   return record("linear", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, false); },
-                wrt(x, [w](const Tensor& dz) { return matmul(dz, w); }),
-                wrt(w, [x](const Tensor& dz) { return matmul(dz.t(), x); }),
-                wrt(b, [](const Tensor& dz) { return sum(dz, 0); }));
+                wrt_all(std::array{x, w, b}, [x = Tensor(x), w = Tensor(w)](const Tensor& dz, Wanted wanted) { return linear_gradient(dz, x, w, wanted); }));
 }
 
 Tensor linear(In x, In w, In b, Activation activation) {
@@ -44,9 +52,9 @@ Tensor linear(In x, In w, In b, Activation activation) {
   if (x.rank() > 2) return of_rows(x, [&](const Tensor& rows) { return linear(rows, w, b, activation); });
   if (activation != relu) return activation ? activation(linear(x, w, b)) : linear(x, w, b);
   return record("linear_relu", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, true); },
-                wrt_all({x, w, b}, [x, w](const Tensor& da, const Tensor& a, Wanted wanted) {
-                  const auto [dz, db] = detail::relu_gradient(da, a, 0, wanted[2]);
-                  return std::vector<Tensor>{wanted[0] ? matmul(dz, w) : Tensor(), wanted[1] ? matmul(dz.t(), x) : Tensor(), db};
+                wrt_all(std::array{x, w, b}, [x = Tensor(x), w = Tensor(w)](const Tensor& da, const Tensor& a, Wanted wanted) {
+                  auto [dz, db] = detail::relu_gradient(da, a, 0, wanted[2]);
+                  return linear_gradient(dz, x, w, wanted, std::move(db));
                 }));
 }
 

@@ -16,9 +16,9 @@ namespace detail {
 constinit thread_local ReadLimit read_limit;
 constinit thread_local Listening listening;
 
-namespace {
-std::atomic<std::uint64_t> clock_{0};
+constinit std::atomic<std::uint64_t> last_write{0};
 
+namespace {
 constexpr std::int64_t header_bytes(int rank) {
   return static_cast<std::int64_t>(offsetof(ArrayBody, dims)) + 16 * static_cast<std::int64_t>(rank);
 }
@@ -54,8 +54,6 @@ void stale_read(const Storage& storage) {
 }
 
 void empty_handle() { throw ValueError("an empty handle is used: it was never given a value, or moved from"); }
-
-std::uint64_t write_clock() { return clock_.load(std::memory_order_acquire); }
 
 void wrong_dtype(Dtype is, Dtype asked) { throw DtypeError(fmt::format("an array of {} is read as {}", name(is), name(asked))); }
 
@@ -98,13 +96,6 @@ ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int ran
   return body;
 }
 
-/// What this thread has at hand, or null; then its counters are open.
-void* take_cached(std::size_t bytes) noexcept {
-  if (!DZ_POOL || bytes > memory::detail::small_limit) return nullptr;
-  memory::detail::List& list = memory::detail::cache.small[(bytes + 15) / 16];
-  return list.head ? list.pop() : nullptr;
-}
-
 /// What make() does where the thread has no piece at hand; by itself, so that the usual way saves no registers.
 [[gnu::noinline]] ArrayBody* make_slow(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
   const std::int64_t bytes = volume * static_cast<std::int64_t>(size_of(dtype));
@@ -118,7 +109,7 @@ inline ArrayBody* make_body(const std::int64_t* sizes, int rank, std::int64_t vo
   const std::int64_t bytes = checked_product(volume, static_cast<std::int64_t>(size_of(dtype)));
   if (bytes <= static_cast<std::int64_t>(memory::detail::small_limit)) [[likely]] {
     const Piece piece = piece_of(rank, bytes);
-    if (void* const memory = take_cached(static_cast<std::size_t>(piece.bytes))) [[likely]] {
+    if (void* const memory = memory::detail::take_cached(static_cast<std::size_t>(piece.bytes))) [[likely]] {
       memory::detail::cache.arrays.add(1);
       memory::detail::cache.bytes.add(bytes);
       return lay_out(memory, piece, sizes, rank, volume, dtype);
@@ -314,10 +305,10 @@ void Array::mark_written(At at) const {
   s.written_file = at.file;
   s.written_line = at.line;
   if (detail::is_alone()) {
-    s.written = detail::clock_.load(std::memory_order_relaxed) + 1;
-    detail::clock_.store(s.written, std::memory_order_relaxed);
+    s.written = detail::last_write.load(std::memory_order_relaxed) + 1;
+    detail::last_write.store(s.written, std::memory_order_relaxed);
   } else {
-    s.written = detail::clock_.fetch_add(1, std::memory_order_acq_rel) + 1;
+    s.written = detail::last_write.fetch_add(1, std::memory_order_acq_rel) + 1;
   }
 }
 

@@ -50,9 +50,9 @@ using Count = std::atomic<std::uint32_t>;
 
 struct Storage {
   Count count{1};
-  int written_line = 0;  // where it was last written in place, and when by the write clock
-  std::uint64_t written = 0;
-  const char* written_file = nullptr;
+  std::uint64_t written = 0;  // in place, the last time, by the write clock; where that was, unless it is 0
+  const char* written_file;
+  int written_line;
   std::int64_t piece_bytes;  // of the pool's piece that this header opens
 };
 
@@ -74,6 +74,7 @@ struct ArrayBody {
     std::memcpy(&k, reinterpret_cast<const std::byte*>(this) + offsetof(ArrayBody, dtype), sizeof k);
     return k;
   }
+  bool is_plain(Dtype d) const { return dtype == d && contiguous && !number; }
 };
 
 static_assert(offsetof(ArrayBody, number) == offsetof(ArrayBody, dtype) + 3);
@@ -89,7 +90,10 @@ extern constinit thread_local ReadLimit read_limit;
 [[noreturn]] void stale_read(const Storage& storage);
 [[noreturn]] void empty_handle();
 [[noreturn]] void wrong_dtype(Dtype is, Dtype asked);
-std::uint64_t write_clock();
+
+extern std::atomic<std::uint64_t> last_write;
+/// The number of writes in place so far, in the whole process.
+inline std::uint64_t write_clock() { return last_write.load(std::memory_order_acquire); }
 
 }  // namespace detail
 
@@ -146,6 +150,8 @@ class Array {
   }
   /// Both are of one dtype and rank, and both lie in row order or neither does; neither is a number, or both are.
   bool same_kind(const Array& o) const { return body()->kind() == o.body()->kind(); }
+  /// Of that dtype, in row order, and no number.
+  bool is_plain(Dtype dtype) const { return body()->is_plain(dtype); }
   /// Elements lie one after the other in row order.
   bool is_contiguous() const { return body()->contiguous; }
   /// All elements are one in memory: a scalar, or one that was expanded.

@@ -66,8 +66,11 @@ template <class F> constexpr decltype(auto) visit_dtype(Dtype dtype, F&& f) {
 
 /// The bytes of one element.
 constexpr std::size_t size_of(Dtype dtype) {
-  return visit_dtype(dtype, []<class T>(std::type_identity<T>) { return sizeof(T); });
+  constexpr std::uint64_t sizes = 0x1'1'8'8'4;  // a digit for each: no branch on the way to every array
+  return sizes >> 4 * static_cast<unsigned>(dtype) & 15;
 }
+static_assert(size_of(float32) == sizeof(float) && size_of(float64) == sizeof(double) && size_of(int64) == sizeof(std::int64_t) && size_of(uint8) == 1 &&
+              size_of(boolean) == sizeof(bool));
 
 /// As visit_dtype for float32 and float64 only; throws DtypeError for the others.
 template <class F> decltype(auto) visit_floating(Dtype dtype, F&& f) {

@@ -100,13 +100,19 @@ void count_slow(Live change) noexcept;
 
 }  // namespace detail
 
+namespace detail {
+/// What this thread has at hand, or null; then its counters are open.
+inline void* take_cached(std::size_t bytes) noexcept {
+  if (!DZ_POOL || bytes > small_limit) [[unlikely]]
+    return nullptr;
+  List& list = cache.small[(bytes + 15) / 16];
+  return list.head ? list.pop() : nullptr;
+}
+}  // namespace detail
+
 inline void* take(std::size_t bytes) {
-  if (DZ_POOL && bytes <= detail::small_limit) [[likely]] {
-    detail::List& list = detail::cache.small[(bytes + 15) / 16];
-    if (list.head) [[likely]]
-      return list.pop();
-  }
-  return detail::take_slow(bytes);
+  void* const p = detail::take_cached(bytes);
+  return p ? p : detail::take_slow(bytes);
 }
 
 inline void give(void* piece, std::size_t bytes) noexcept {

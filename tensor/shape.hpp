@@ -51,7 +51,11 @@ class Shape {
   const std::int64_t* end() const { return sizes_ + rank_; }
 
   /// Adds an axis at the end; throws ShapeError beyond eight.
-  void append(std::int64_t size);
+  void append(std::int64_t size) {
+    if (rank_ == max_rank) [[unlikely]]
+      refuse_axes();
+    sizes_[rank_++] = size;
+  }
   /// The number of elements; throws ShapeError for a negative size or one beyond 2^63.
   std::int64_t volume() const;
   /// An axis counted from the end where negative; throws ShapeError where there is none such.
@@ -65,6 +69,8 @@ class Shape {
   }
 
  private:
+  [[noreturn]] static void refuse_axes();
+
   std::int64_t sizes_[max_rank];
   int rank_ = 0;
 };
@@ -72,8 +78,14 @@ class Shape {
 /// "(2, 3)".
 std::string to_string(const Shape& shape);
 
+[[noreturn]] void refuse_product(std::int64_t a, std::int64_t b);
 /// a·b; throws ShapeError where it does not fit 63 bits.
-std::int64_t checked_product(std::int64_t a, std::int64_t b);
+inline std::int64_t checked_product(std::int64_t a, std::int64_t b) {
+  std::int64_t product;
+  if (__builtin_mul_overflow(a, b, &product)) [[unlikely]]
+    refuse_product(a, b);
+  return product;
+}
 
 /// The common shape of two operands. Ranks are equal (a 1 stretches), or one side is a scalar (rank 0): the notes' warning about
 /// one-dimensional arrays (part one, section six) made a rule. Throws ShapeError.

@@ -240,9 +240,8 @@ std::int64_t window_places(std::int64_t size, std::int64_t window, std::int64_t 
 Array conv2d(const Array& x, const Array& w, const Conv2dOptions& options) { return forward(x, w, {}, options); }
 Array conv2d(const Array& x, const Array& w, const Array& b, const Conv2dOptions& options, bool relu) {
   Array out = forward(x, w, b, options);
-  const auto rectify = [](const Array& out) {  // a pass of its own: oneDNN's relu of a NaN is 0
-    visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) { detail::map_into<T>([](auto z) { return max(z, 0); }, out, out); });
-  };
+  // A pass of its own: oneDNN's relu of a NaN is 0.
+  const auto rectify = [](const Array& out) { detail::map_into([](auto z) { return max(z, 0); }, out, out); };
   if (relu) launch(rectify, out);
   return out;
 }

@@ -57,7 +57,7 @@ void dot_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Ma
   const std::int64_t strips = (out.rows + tile_rows - 1) / tile_rows;
   parallel_for(strips, std::max<std::int64_t>(1, elementwise_grain / (a.columns * out.columns)), [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t last = std::min(out.rows, end * tile_rows);
-    vectorised([&]() __attribute__((always_inline)) {
+    in_avx512([&]() __attribute__((always_inline)) {
       for (std::int64_t i = begin * tile_rows; i < last; ++i) std::fill_n(out.data + i * out.row_stride, out.columns, 0.0f);
       for (std::int64_t from = 0; from < a.columns; from += stretch) {
         const std::int64_t n = std::min(stretch, a.columns - from);

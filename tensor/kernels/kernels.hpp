@@ -57,6 +57,13 @@ Array argmin(const Array& a, int axis);
 Array matmul(const Array& a, const Array& b);
 /// x·wᵀ + b: (m, n_in), (n_out, n_in) and (n_out) give (m, n_out); with `relu`, what is below 0 becomes 0.
 Array linear(const Array& x, const Array& w, const Array& b, bool relu);
+/// The sums over the rows of (m, n) floating values.
+Array column_sums(const Array& a);
+/// What a dense layer's inputs are given of the cotangents dz (m, n_out) of x·wᵀ + b; those that are not wanted are empty.
+struct LinearGradient {
+  Array x, w, b;
+};
+LinearGradient linear_gradient(const Array& dz, const Array& x, const Array& w, bool by_x, bool by_w, bool by_b);
 /// Of (m, n) cotangents da and values a = max(z, 0): the cotangents of z, da where a > 0, and their sums over the rows.
 std::pair<Array, Array> relu_gradient(const Array& da, const Array& a);
 

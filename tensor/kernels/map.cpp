@@ -69,5 +69,15 @@ Shape common_shape(std::initializer_list<const Array*> operands) {
   return shape;
 }
 
+namespace detail {
+
+void refuse_dtype(Dtype dtype) { throw DtypeError(fmt::format("needs float32 or float64, got {}", name(dtype))); }
+
+template Array map_formula(const Formula<1, 16>&, const Operands<1>&, std::index_sequence<0>);
+template Array map_formula(const Formula<2, 16>&, const Operands<2>&, std::index_sequence<0, 1>);
+template Array map_formula(const Formula<3, 16>&, const Operands<3>&, std::index_sequence<0, 1, 2>);
+template Array map_formula(const Formula<4, 16>&, const Operands<4>&, std::index_sequence<0, 1, 2, 3>);
+
+}  // namespace detail
 }  // namespace kernels
 }  // namespace dz

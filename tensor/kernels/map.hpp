@@ -67,99 +67,176 @@ template <class T, int bytes> DZ_INLINE void store(T* p, std::int64_t step, std:
   scatter(p, step, n, buffer, x.width);
 }
 
-template <class T, std::size_t N> struct Row {
-  T* out;
-  std::array<const T*, N> in;
+/// What a loop of packs goes through: where the result and the operands lie, how many elements apart (the result's step first), and how many.
+template <std::size_t N> struct Row {
+  void* out;
+  std::array<const void*, N> in;
   std::array<std::int64_t, N + 1> step;
   std::int64_t n;
 };
 
-template <int bytes, class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<T, N>& row) {
+template <int bytes, class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<N>& row) {
   [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    T* const out = static_cast<T*>(row.out);
+    const std::array<const T*, N> in{static_cast<const T*>(row.in[I])...};
     for (std::int64_t i = 0; i < row.n; i += Pack<T, bytes>::width)
-      store<T, bytes>(row.out + i * row.step[0], row.step[0], row.n - i, f(load<T, bytes>(row.in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
+      store<T, bytes>(out + i * row.step[0], row.step[0], row.n - i, f(load<T, bytes>(in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
   }(std::make_index_sequence<N>{});
 }
 
-template <class T, std::size_t N, class F> void row_baseline(const F& f, const Row<T, N>& row) { run_row<16>(f, row); }
+// A formula's loops, for each element type and instruction set. They are all that is compiled for each formula; what calls them is shared.
+
+template <class T, std::size_t N, class F> void row_baseline(const void* f, const Row<N>& row) { run_row<16, T>(*static_cast<const F*>(f), row); }
 #if defined(__x86_64__)
 template <class T, std::size_t N, class F>
-__attribute__((target("avx2,fma"), flatten)) void row_avx2(const F& f, const Row<T, N>& row) { run_row<32>(f, row); }
+__attribute__((target("avx2,fma"), flatten)) void row_avx2(const void* f, const Row<N>& row) { run_row<32, T>(*static_cast<const F*>(f), row); }
 template <class T, std::size_t N, class F>
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void row_avx512(const F& f, const Row<T, N>& row) {
-  run_row<thresholds::pack_bytes>(f, row);
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void row_avx512(const void* f, const Row<N>& row) {
+  run_row<thresholds::pack_bytes, T>(*static_cast<const F*>(f), row);
 }
 #endif
 
-template <class T, std::size_t N, class F> auto best_row() {
+template <std::size_t N> using RowLoop = void (*)(const void* f, const Row<N>& row);
+template <std::size_t N> using IsaLoops = std::array<RowLoop<N>, 3>;
+template <std::size_t N> using Loops = std::array<IsaLoops<N>, 4>;  // by dtype; null for those that the formula is not of
+
+template <class T, std::size_t N, class F> constexpr IsaLoops<N> isa_loops() {
 #if defined(__x86_64__)
-  const Isa isa = active_isa();
-  if (isa == Isa::avx512) return &row_avx512<T, N, F>;
-  if (isa == Isa::avx2) return &row_avx2<T, N, F>;
+  return {&row_baseline<T, N, F>, &row_avx2<T, N, F>, &row_avx512<T, N, F>};
+#else
+  return {&row_baseline<T, N, F>, &row_baseline<T, N, F>, &row_baseline<T, N, F>};
 #endif
-  return &row_baseline<T, N, F>;
+}
+template <bool integers, std::size_t N, class F> constexpr Loops<N> make_loops() {
+  Loops<N> loops{isa_loops<float, N, F>(), isa_loops<double, N, F>()};
+  if constexpr (integers) loops[2] = isa_loops<std::int64_t, N, F>(), loops[3] = isa_loops<std::uint8_t, N, F>();
+  return loops;
+}
+template <bool integers, std::size_t N, class F> inline constexpr Loops<N> loops_of = make_loops<integers, N, F>();
+
+[[noreturn]] void refuse_dtype(Dtype dtype);
+
+/// A formula as a kernel's attribute: its loops, and the numbers that its lambda has captured.
+template <std::size_t N, std::size_t bytes> struct Formula {
+  const Loops<N>* loops;
+  alignas(16) std::array<std::byte, bytes> captured;
+
+  RowLoop<N> loop(Dtype dtype) const {
+    const auto type = static_cast<std::size_t>(dtype);
+    if (type >= loops->size() || !(*loops)[type][0]) [[unlikely]]
+      refuse_dtype(dtype);
+    return (*loops)[type][static_cast<std::size_t>(active_isa())];
+  }
+};
+
+template <bool integers, std::size_t N, class F> auto make_formula(const F& f) {
+  static_assert(std::is_trivially_copyable_v<F>, "a formula captures plain data only: tensors are its arguments");
+  Formula<N, (sizeof(F) + 15) / 16 * 16> formula{&loops_of<integers, N, F>, {}};
+  std::memcpy(formula.captured.data(), &f, sizeof f);
+  return formula;
 }
 
-template <class T, class F, class... A> void map_into(const F& f, const Array& out, const A&... in) {
-  constexpr std::size_t n = sizeof...(A);
-  const auto run = best_row<T, n, F>();
-  Row<T, n> row{out.template writable<T>(), {in.template data<T>()...}, {}, out.size()};
-  const auto p = make_plan<n + 1>({&out, &in...});
-  row.step = p.step;
-  for_each_row(p, [&](const std::array<std::int64_t, n + 1>& at, std::int64_t count) {
-    Row<T, n> part{row.out + at[0], row.in, row.step, count};
-    for (std::size_t k = 0; k < n; ++k) part.in[k] += at[k + 1];
-    run(f, part);
+template <std::size_t N> using Operands = std::array<const Array*, N>;
+
+/// The general way: out may be one of the operands.
+template <std::size_t N, std::size_t bytes> void run_rows(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
+  const auto run = f.loop(out.dtype());
+  const auto size = static_cast<std::int64_t>(size_of(out.dtype()));
+  const auto p = [&]<std::size_t... I>(std::index_sequence<I...>) { return make_plan<N + 1>({&out, in[I]...}); }(std::make_index_sequence<N>{});
+  std::array<const std::byte*, N> from;
+  for (std::size_t k = 0; k < N; ++k) from[k] = in[k]->bytes();
+  for_each_row(p, [&](const std::array<std::int64_t, N + 1>& at, std::int64_t count) {
+    Row<N> row{out.writable_bytes() + at[0] * size, {}, p.step, count};
+    for (std::size_t k = 0; k < N; ++k) row.in[k] = from[k] + at[k + 1] * size;
+    run(f.captured.data(), row);
   });
 }
 
-/// Where all operands are float32, short, and of one shape in row order, or one element repeated beside it: the one with the result's
-/// shape. Most operands are, and what they need is one row.
-template <class... A> const Array* short_rows(const A&... in) {
-  const Array* lead = nullptr;
-  ((lead = !in.is_number() && (!lead || in.rank() > lead->rank()) ? &in : lead), ...);
-  if (!lead || lead->dtype() != float32 || !lead->is_contiguous() || lead->size() > elementwise_grain) return nullptr;
-  const auto fits = [lead](const Array& a) {
-    if (&a == lead) return true;
-    if (a.same_kind(*lead) || (a.dtype() == float32 && a.repeats_one())) return a.rank() == 0 || a.same_shape(*lead);
-    return a.rank() == 0 && a.is_number();
-  };
-  return (fits(in) && ...) ? lead : nullptr;
+/// All are float32, short, and of one shape in row order.
+template <std::size_t N> bool alike(const Operands<N>& in) {
+  const Array& first = *in[0];
+  bool alike = first.is_plain(float32) && first.size() <= elementwise_grain;
+  for (std::size_t k = 1; k < N; ++k) alike = alike && in[k]->same_kind(first) && in[k]->same_shape(first);
+  return alike;
 }
 
-template <class F, class... A> void map_short(const F& f, const Array& out, const A&... in) {
-  constexpr std::size_t n = sizeof...(A);
-  float number[n];
-  Row<float, n> row{out.writable<float>(), {}, {1}, out.size()};
-  std::size_t k = 0;
-  const auto add = [&](const Array& a) {
+/// The way of such operands, and of a result that is like them.
+template <std::size_t N, std::size_t bytes> void run_alike(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
+  Row<N> row;
+  row.out = out.writable_bytes();
+  row.n = out.size();
+  row.step[0] = 1;
+  for (std::size_t k = 0; k < N; ++k) {
+    row.in[k] = in[k]->bytes();
+    row.step[k + 1] = row.n != 1;  // one element alone is spread over a pack: no part of one is loaded
+  }
+  f.loop(float32)(f.captured.data(), row);
+}
+
+/// Where all operands are alike, or one element repeated beside those that are: the one with the result's shape. Most operands are, and what
+/// they need is one row.
+template <std::size_t N> const Array* short_rows(const Operands<N>& in) {
+  const Array* lead = nullptr;
+  for (const Array* a : in)
+    if (!a->is_number() && (!lead || a->rank() > lead->rank())) lead = a;
+  if (!lead || !lead->is_plain(float32) || lead->size() > elementwise_grain) return nullptr;
+  for (const Array* a : in) {
+    const bool beside = a->same_kind(*lead) || (a->dtype() == float32 && a->repeats_one());
+    if (a != lead && !(beside ? a->rank() == 0 || a->same_shape(*lead) : a->rank() == 0 && a->is_number())) return nullptr;
+  }
+  return lead;
+}
+
+/// The way of operands that short_rows() has passed.
+template <std::size_t N, std::size_t bytes> void run_short(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
+  float number[N];
+  Row<N> row{out.writable_bytes(), {}, {1}, out.size()};
+  for (std::size_t k = 0; k < N; ++k) {
+    const Array& a = *in[k];
     if (a.is_number()) number[k] = convert<float>(*a.data<double>());
-    row.in[k] = a.is_number() ? &number[k] : a.data<float>();
-    row.step[++k] = a.size() == 1 || !a.is_contiguous() ? 0 : 1;
-  };
-  (add(in), ...);
-  best_row<float, n, F>()(f, row);
+    row.in[k] = a.is_number() ? static_cast<const void*>(&number[k]) : a.bytes();
+    row.step[k + 1] = a.size() == 1 || !a.is_contiguous() ? 0 : 1;
+  }
+  f.loop(float32)(f.captured.data(), row);
+}
+
+template <std::size_t N, std::size_t bytes, std::size_t... I>
+Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, std::index_sequence<I...>) {
+  if (alike<N>(given)) [[likely]] {
+    Array out = Array::make_like(*given[0]);
+    launch([](const Array& out, const Formula<N, bytes>& f, const auto&... in) { run_alike<N>(out, f, {&in...}); }, out, f, *given[I]...);
+    return out;
+  }
+  if (const Array* like = short_rows<N>(given)) {
+    Array out = Array::make_like(*like);
+    launch([](const Array& out, const Formula<N, bytes>& f, const auto&... in) { run_short<N>(out, f, {&in...}); }, out, f, *given[I]...);
+    return out;
+  }
+  const Dtype dtype = common_dtype({given[I]...});
+  Array out = Array::make(common_shape({given[I]...}), dtype);
+  launch([](const Array& out, const Formula<N, bytes>& f, const auto&... in) { run_rows<N>(out, f, {&in...}); }, out, f, in_dtype(*given[I], dtype)...);
+  if ((given[I]->is_number() && ...)) out.become_number();
+  return out;
 }
 
 template <bool integers, class F, class... A> Array map(const F& f, const A&... given) {
-  if (const Array* like = short_rows(given...)) {
-    Array out = Array::make_like(*like);
-    launch([f](const Array& out, const auto&... in) { map_short(f, out, in...); }, out, given...);
-    return out;
-  }
-  const Dtype dtype = common_dtype({&given...});
-  Array out = Array::make(common_shape({&given...}), dtype);
-  auto kernel = [f](const Array& out, const auto&... in) {
-    auto run = [&]<class T>(std::type_identity<T>) { map_into<T>(f, out, in...); };
-    if constexpr (integers) {
-      if (out.dtype() == int64) return run(std::type_identity<std::int64_t>{});
-      if (out.dtype() == uint8) return run(std::type_identity<std::uint8_t>{});
-    }
-    visit_floating(out.dtype(), run);
-  };
-  launch(kernel, out, in_dtype(given, dtype)...);
-  if ((given.is_number() && ...)) out.become_number();
-  return out;
+  constexpr std::size_t n = sizeof...(A);
+  return map_formula<n>(make_formula<integers, n>(f), {&given...}, std::make_index_sequence<n>{});
+}
+
+// What most formulas need is compiled once.
+extern template Array map_formula(const Formula<1, 16>&, const Operands<1>&, std::index_sequence<0>);
+extern template Array map_formula(const Formula<2, 16>&, const Operands<2>&, std::index_sequence<0, 1>);
+extern template Array map_formula(const Formula<3, 16>&, const Operands<3>&, std::index_sequence<0, 1, 2>);
+extern template Array map_formula(const Formula<4, 16>&, const Operands<4>&, std::index_sequence<0, 1, 2, 3>);
+
+/// f of the operands into an array that is there, of the result's shape and their dtype; it may be one of them.
+template <class F, class... A> void map_into(const F& f, const Array& out, const A&... in) {
+  constexpr std::size_t n = sizeof...(A);
+  const auto formula = make_formula<false, n>(f);
+  if (out.is_plain(float32) && alike<n>({&in...})) return run_alike<n>(out, formula, {&in...});
+  if (out.is_plain(float32) && short_rows<n>({&in...})) return run_short<n>(out, formula, {&in...});
+  run_rows<n>(out, formula, {&in...});
 }
 
 }  // namespace detail

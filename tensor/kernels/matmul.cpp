@@ -252,4 +252,28 @@ Array linear(const Array& x, const Array& w, const Array& b, bool relu) {
   return out;
 }
 
+namespace {
+
+/// dx and dw, where they are not empty.
+void linear_gradient_kernel(const Array& dx, const Array& dw, const Array& dz, const Array& x, const Array& w, Precision precision) {
+  visit_floating(dz.dtype(), [&]<class T>(std::type_identity<T>) {
+    const auto along = last_axes<const T>(dz, dz.data<T>());
+    if (dx) multiply(last_axes<T>(dx, dx.writable<T>()), along, last_axes<const T>(w, w.data<T>()), precision);
+    if (dw) multiply(last_axes<T>(dw, dw.writable<T>()), transposed(along), last_axes<const T>(x, x.data<T>()), precision);
+  });
+}
+
+}  // namespace
+
+LinearGradient linear_gradient(const Array& dz, const Array& x, const Array& w, bool by_x, bool by_w, bool by_b) {
+  const Dtype dtype = dtype_of_both(x, w) == dz.dtype() ? dz.dtype() : common_dtype({&dz, &x, &w});
+  LinearGradient d;
+  if (by_x) d.x = Array::make({dz.size(0), w.size(1)}, dtype);
+  if (by_w) d.w = Array::make({dz.size(1), x.size(1)}, dtype);
+  if (by_b) d.b = column_sums(dz);
+  Array rows, left, right;
+  launch(linear_gradient_kernel, d.x, d.w, multipliable(dz, dtype, rows), multipliable(x, dtype, left), multipliable(w, dtype, right), product_precision());
+  return d;
+}
+
 }  // namespace dz::kernels

@@ -31,4 +31,10 @@ int merge_axes(const Array* const* operands, std::size_t count, std::int64_t* si
   return rank;
 }
 
+template void walk_rows(const Plan<1>&, RowBody<1>, void*);
+template void walk_rows(const Plan<2>&, RowBody<2>, void*);
+template void walk_rows(const Plan<3>&, RowBody<3>, void*);
+template void walk_rows(const Plan<4>&, RowBody<4>, void*);
+template void walk_rows(const Plan<5>&, RowBody<5>, void*);
+
 }  // namespace dz::kernels::detail

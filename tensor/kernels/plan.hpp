@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <dz/tensor/array.hpp>
@@ -39,21 +40,31 @@ template <std::size_t N> Plan<N> make_plan(const std::array<const Array*, N>& op
   return p;
 }
 
-/// Calls row(offsets, n) for every row, or part of one, on several threads where that pays; offsets are in elements.
-template <std::size_t N, class Row> void for_each_row(const Plan<N>& p, Row&& row) {
-  using Offsets = std::array<std::int64_t, N>;
+template <std::size_t N> using Offsets = std::array<std::int64_t, N>;
+
+namespace detail {
+template <std::size_t N> using RowBody = void (*)(void* context, const Offsets<N>& at, std::int64_t n);
+/// for_each_row, compiled once for each N.
+template <std::size_t N> void walk_rows(const Plan<N>& p, RowBody<N> body, void* context);
+extern template void walk_rows(const Plan<1>&, RowBody<1>, void*);
+extern template void walk_rows(const Plan<2>&, RowBody<2>, void*);
+extern template void walk_rows(const Plan<3>&, RowBody<3>, void*);
+extern template void walk_rows(const Plan<4>&, RowBody<4>, void*);
+extern template void walk_rows(const Plan<5>&, RowBody<5>, void*);
+
+template <std::size_t N> void walk_rows(const Plan<N>& p, RowBody<N> body, void* context) {
   if (p.rows == 1) {
     parallel_for(p.length, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-      Offsets at;
+      Offsets<N> at;
       for (std::size_t k = 0; k < N; ++k) at[k] = begin * p.step[k];
-      row(at, end - begin);
+      body(context, at, end - begin);
     });
     return;
   }
   if (p.length == 0) return;
   parallel_for(p.rows, std::max<std::int64_t>(1, elementwise_grain / p.length), [&](std::int64_t begin, std::int64_t end) {
     std::array<std::int64_t, max_rank> index{};
-    Offsets at{};
+    Offsets<N> at{};
     for (std::int64_t rest = begin, i = p.rank; i-- > 0;) {
       const auto axis = static_cast<std::size_t>(i);
       index[axis] = rest % p.sizes[axis];
@@ -61,7 +72,7 @@ template <std::size_t N, class Row> void for_each_row(const Plan<N>& p, Row&& ro
       for (std::size_t k = 0; k < N; ++k) at[k] += index[axis] * p.strides[k][axis];
     }
     for (std::int64_t r = begin; r < end; ++r) {
-      row(at, p.length);
+      body(context, at, p.length);
       for (int i = p.rank; i-- > 0;) {
         const auto axis = static_cast<std::size_t>(i);
         for (std::size_t k = 0; k < N; ++k) at[k] += p.strides[k][axis];
@@ -71,6 +82,12 @@ template <std::size_t N, class Row> void for_each_row(const Plan<N>& p, Row&& ro
       }
     }
   });
+}
+}  // namespace detail
+
+/// Calls row(offsets, n) for every row, or part of one, on several threads where that pays; offsets are in elements.
+template <std::size_t N, class Row> void for_each_row(const Plan<N>& p, Row&& row) {
+  detail::walk_rows<N>(p, [](void* r, const Offsets<N>& at, std::int64_t n) { (*static_cast<std::remove_reference_t<Row>*>(r))(at, n); }, &row);
 }
 
 /// out[i] = f(in[i]…) one element at a time, for operands of any element types.

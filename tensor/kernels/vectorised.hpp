@@ -22,4 +22,13 @@ template <class F> void vectorised(const F& f) {
   loop_baseline(f);
 }
 
+/// The same where active_isa() is known to be AVX-512.
+template <class F> void in_avx512(const F& f) {
+#if defined(__x86_64__)
+  loop_avx512(f);
+#else
+  f();
+#endif
+}
+
 }  // namespace dz::kernels::detail

@@ -17,14 +17,16 @@ namespace {
 using Forward = std::function<Array(const Array&)>;
 using Derivative = std::function<Tensor(const Tensor&)>;
 
-/// One input and one output, recorded in each of the three ways.
-enum class Form { wrt, wrt_all, many };
-constexpr Form forms[] = {Form::wrt, Form::wrt_all, Form::many};
+/// One input and one output, recorded in each of the ways there are.
+enum class Form { wrt, wrt_all, array, array_of_output, many };
+constexpr Form forms[] = {Form::wrt, Form::wrt_all, Form::array, Form::array_of_output, Form::many};
 
 Tensor recorded(Form form, In x, Forward f, Derivative d) {
   if (form == Form::wrt) return record("own", f, wrt(x, [d](const Tensor& dy) { return d(dy); }));
   if (form == Form::wrt_all)
     return record("own", f, wrt_all({x}, [d](const Tensor& dy, const Tensor&, Wanted) { return std::vector<Tensor>{d(dy)}; }));
+  if (form == Form::array) return record("own", f, wrt_all(std::array{x}, [d](const Tensor& dy, Wanted) { return std::array{d(dy)}; }));
+  if (form == Form::array_of_output) return record("own", f, wrt_all(std::array{x}, [d](const Tensor& dy, const Tensor&, Wanted) { return std::array{d(dy)}; }));
   return record_many(
       "own", [f](std::span<const Array> in) { return std::vector<Array>{f(in[0]), in[0].clone()}; },
       wrt_all({x}, [d](std::span<const Tensor> dy, std::span<const Tensor>, Wanted) { return std::vector<Tensor>{d(dy[0])}; }))[0];
