@@ -45,8 +45,10 @@ class NodeRef {
     if (bits_) detail::retain(node());
   }
   NodeRef(NodeRef&& o) noexcept : bits_(std::exchange(o.bits_, 0)) {}
-  NodeRef& operator=(NodeRef o) noexcept {
-    std::swap(bits_, o.bits_);
+  NodeRef& operator=(const NodeRef& o) noexcept { return *this = NodeRef(o); }  // two, as for Array
+  NodeRef& operator=(NodeRef&& o) noexcept {
+    NodeRef last(std::move(o));
+    std::swap(bits_, last.bits_);
     return *this;
   }
   ~NodeRef() {

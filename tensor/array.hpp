@@ -125,8 +125,11 @@ class Array {
     if (body_) detail::retain(body_->count);
   }
   Array(Array&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Array& operator=(Array o) noexcept {
-    std::swap(body_, o.body_);
+  // Not one assignment by value: Clang 14 forgets to destroy the parameter of `a = {}` within a template.
+  Array& operator=(const Array& o) noexcept { return *this = Array(o); }
+  Array& operator=(Array&& o) noexcept {
+    Array last(std::move(o));
+    std::swap(body_, last.body_);
     return *this;
   }
   [[gnu::always_inline]] ~Array() {
