@@ -55,10 +55,12 @@ Tensor MultiHeadAttention::between(In x, In context, const Tensor& mask) const {
   require_tokens(x, *this, x.at());
   require_tokens(context, *this, x.at());
   const std::int64_t width = x.size(2);
-  const std::vector<Tensor> weights = split(in_proj_weight, {width, 2 * width}), biases = split(in_proj_bias, {width, 2 * width});
-  std::vector<Tensor> qkv = chunk(linear(context, weights[1], biases[1]), 2, 2);
-  qkv.insert(qkv.begin(), linear(x, weights[0], biases[0]));
-  return layer_call(*this, x, [&](In) { return attend(*this, qkv, mask); });
+  return layer_call(*this, x, [&](In x) {
+    const std::vector<Tensor> weights = split(in_proj_weight, {width, 2 * width}), biases = split(in_proj_bias, {width, 2 * width});
+    std::vector<Tensor> qkv = chunk(linear(context, weights[1], biases[1]), 2, 2);
+    qkv.insert(qkv.begin(), linear(x, weights[0], biases[0]));
+    return attend(*this, qkv, mask);
+  });
 }
 
 TransformerBlock::TransformerBlock(std::int64_t width, std::int64_t heads, std::int64_t hidden, bool causal, double keep_prob, Initialiser initialiser,
