@@ -131,13 +131,6 @@ std::string input_factor(const Values& d, const Values& s, const Values& x, doub
   return "";
 }
 
-/// The index of an element in row order.
-std::vector<std::int64_t> unravelled(std::int64_t element, const Shape& shape) {
-  std::vector<std::int64_t> index(static_cast<std::size_t>(shape.rank()));
-  for (int a = shape.rank(); a-- > 0; element /= shape[a]) index[static_cast<std::size_t>(a)] = element % shape[a];
-  return index;
-}
-
 /// Whether the Jacobian is the right one with its axes, the output's and then the input's, in another order; and which order.
 class MixedAxes {
  public:
@@ -168,9 +161,9 @@ class MixedAxes {
     const auto n = static_cast<std::int64_t>(e_.x.size());
     std::vector<std::int64_t> from(sizes_.size());
     for (std::size_t r = 1; r < e_.slopes.size(); ++r) {
-      const std::vector<std::int64_t> o = unravelled(static_cast<std::int64_t>(r) - 1, *e_.output);
+      const Index o = unravelled(static_cast<std::int64_t>(r) - 1, *e_.output);
       for (std::int64_t k = 0; k < n; ++k) {
-        const std::vector<std::int64_t> i = unravelled(k, e_.shape);
+        const Index i = unravelled(k, e_.shape);
         const auto at = [&](std::size_t axis) { return axis < o.size() ? o[axis] : i[axis - o.size()]; };
         for (std::size_t a = 0; a < order.size(); ++a) from[a] = at(order[a]);
         std::int64_t row = 0, element = 0;
@@ -205,12 +198,72 @@ class MixedAxes {
   std::vector<std::int64_t> sizes_;
 };
 
+/// "axis 1", "axes 0 and 1".
 std::string listed(const std::vector<bool>& axes) {
   std::string text;
   for (std::size_t a = 0; a < axes.size(); ++a)
     if (axes[a]) text += fmt::format("{}{}", text.empty() ? "" : " and ", a);
-  return text;
+  return (std::ranges::count(axes, true) > 1 ? "axes " : "axis ") + text;
 }
+
+/// Two axes that could be taken for each other.
+bool has_equal_axes(const Shape& shape) {
+  for (int a = 0; a < shape.rank(); ++a)
+    for (int b = 0; b < a; ++b)
+      if (shape[a] > 1 && shape[a] == shape[b]) return true;
+  return false;
+}
+
+/// Right for every dy that does not change, or with its own transposed added, where two axes are exchanged: one of its terms lacks a t().
+class SymmetricParts {
+ public:
+  explicit SymmetricParts(const Explanation& e) : e_(e) {}
+
+  std::string describe() const {
+    std::vector<std::size_t> rows{0};
+    const auto n = static_cast<std::size_t>(e_.output->volume());
+    std::vector<std::size_t> elements(e_.x.size());
+    std::iota(elements.begin(), elements.end(), 0);
+    for (std::size_t r = 0; r < n; ++r) rows.push_back(r + 1);
+    for (const auto& [a, b] : pairs(*e_.output)) {
+      std::vector<std::size_t> swapped{0};
+      for (std::size_t r = 0; r < n; ++r) swapped.push_back(exchanged(r, *e_.output, a, b) + 1);
+      if (are_right(swapped, elements)) return fmt::format("it is right for every dy that is symmetric in axes {} and {}: is a t() of dy missing, or one too many, in one of its terms?", a, b);
+    }
+    for (const auto& [a, b] : pairs(e_.shape)) {
+      std::vector<std::size_t> swapped;
+      for (std::size_t k = 0; k < elements.size(); ++k) swapped.push_back(exchanged(k, e_.shape, a, b));
+      if (are_right(rows, swapped)) return fmt::format("added to its own transposed in axes {} and {} it is right: is a t() missing, or one too many, around one of its terms?", a, b);
+    }
+    return "";
+  }
+
+ private:
+  static std::vector<std::pair<int, int>> pairs(const Shape& shape) {
+    std::vector<std::pair<int, int>> all;
+    for (int b = shape.rank(); b-- > 0;)
+      for (int a = b; a-- > 0;)
+        if (shape[a] > 1 && shape[a] == shape[b]) all.emplace_back(a, b);
+    return all;
+  }
+  static std::size_t exchanged(std::size_t k, const Shape& shape, int a, int b) {
+    Index index = unravelled(static_cast<std::int64_t>(k), shape);
+    std::swap(index[static_cast<std::size_t>(a)], index[static_cast<std::size_t>(b)]);
+    return *element_at(shape, shape, index);
+  }
+  /// Whether what is wrong goes out against its counterpart.
+  bool are_right(const std::vector<std::size_t>& rows, const std::vector<std::size_t>& elements) const {
+    for (std::size_t r = 1; r < e_.slopes.size(); ++r)
+      for (std::size_t k = 0; k < elements.size(); ++k) {
+        const std::size_t q = rows[r], l = elements[k];
+        const double s = e_.slopes[r][k] + e_.slopes[q][l], size = std::abs(e_.slopes[r][k]) + std::abs(e_.slopes[q][l]);
+        if (std::abs(e_.derivatives[r][k] + e_.derivatives[q][l] - s) > 1e-4 * (size + e_.small)) return false;
+      }
+    return true;
+  }
+
+  const Explanation& e_;
+};
 
 /// What the single outputs tell: which of them contribute.
 class Contributions {
@@ -218,13 +271,14 @@ class Contributions {
   explicit Contributions(const Explanation& e) : e_(e) {
     same_rank_ = e.output && e.output->rank() == e.shape.rank();
     const auto rank = static_cast<std::size_t>(same_rank_ ? e.shape.rank() : 0);
-    missing_across_.resize(rank), stray_across_.resize(rank);
+    missing_across_.resize(rank), stray_across_.resize(rank), depends_across_.resize(rank);
     for (std::size_t r = 1; r < e.slopes.size(); ++r)
       for (std::size_t k = 0; k < e.slopes[r].size(); ++k) {
         const double d = e.derivatives[r][k], s = e.slopes[r][k];
+        if (std::abs(s) > e.small * 1e-3) note(r, k, depends_across_);
         if (near(d, s, e.small)) continue;
-        if (std::abs(d) <= e.small * 1e-3) ++missing_, note(r, k, missing_across_, missing_inside_);
-        else if (std::abs(s) <= e.small * 1e-3) ++stray_, note(r, k, stray_across_, stray_inside_);
+        if (std::abs(d) <= e.small * 1e-3) ++missing_, missing_inside_ |= note(r, k, missing_across_);
+        else if (std::abs(s) <= e.small * 1e-3) ++stray_, note(r, k, stray_across_);
         else ++other_;
       }
   }
@@ -232,58 +286,101 @@ class Contributions {
   std::string describe() const {
     if (e_.slopes.size() < 2) return "";
     if (missing_ + stray_ + other_ == 0) return "right for each output by itself, wrong for all together: is the cotangent dy used more than once, or not as a factor?";
-    const std::string missed = listed(missing_across_), strayed = listed(stray_across_);
-    if (missing_ && !stray_) {
-      if (!missed.empty() && !missing_inside_) {
-        const char* kind = broadcast_along_missing() ? "the sum over a broadcast axis" : "a sum over that axis";
-        return fmt::format("outputs elsewhere along axis {} depend on it too, and their cotangents do not reach it: is {} missing?", missed, kind);
-      }
-      if (!other_) return "some outputs contribute nothing to it: is a sum over a broadcast axis missing, or one of its terms?";
-    }
-    if (stray_ && !missing_ && !other_) {
-      if (!strayed.empty()) return fmt::format("outputs that do not depend on an element contribute to it: is dy left out, or summed over axis {}?", strayed);
-      return "outputs that do not depend on an element contribute to it: is dy left out, or summed over an axis too many?";
-    }
-    if (stray_ && missing_) {
-      if (missed.size() == 1 && strayed.size() == 1 && missed != strayed) return fmt::format("it takes together what lies along axis {}, where axis {} is meant: is a sum over the wrong axis?", strayed, missed);
-      if (!other_) return "the cotangents of some outputs go to other elements: are axes or indices mixed up?";
-    }
-    return "";
+    if (stray_) return missing_ ? missing_and_stray() : stray();
+    return missing_ ? missing() : "";
   }
 
  private:
-  /// Along which axes the output and the element lie apart.
-  void note(std::size_t r, std::size_t k, std::vector<bool>& across, bool& inside) {
-    if (!same_rank_) return;
-    const auto o = unravelled(static_cast<std::int64_t>(r) - 1, *e_.output), i = unravelled(static_cast<std::int64_t>(k), e_.shape);
+  std::string missing() const {
+    const char* term = has_equal_axes(e_.shape) ? "is one of its terms missing, or a t() or an index in it wrong?" : "is one of its terms missing?";
+    if (any(missing_across_) && !missing_inside_)
+      return fmt::format("outputs elsewhere along {} depend on it too, and their cotangents do not reach it: {}", listed(missing_across_),
+                         broadcast_along(missing_across_) ? "is the sum over a broadcast axis missing?" : term);
+    if (other_) return "";
+    return fmt::format("some outputs that depend on it contribute nothing to it: {}", same_rank_ ? term : "is a sum missing, over an axis that the output has and it has not, or one of its terms?");
+  }
+
+  std::string stray() const {
+    if (!any(stray_across_)) return other_ ? "" : "outputs that do not depend on an element contribute to it: is dy left out, or summed over an axis too many?";
+    const std::string axes = listed(stray_across_), fact = fmt::format("outputs elsewhere along {} do not depend on it, yet their cotangents reach it", axes);
+    if (any(depends_across_) && !overlap(depends_across_, stray_across_))
+      return fmt::format("{} (those along {} it does depend on): is a sum or a mean taken over {}, where {} is meant?", fact, listed(depends_across_), axes, listed(depends_across_));
+    if (any(depends_across_)) return fmt::format("{}: is a sum, a mean or an index along the wrong axis?", fact);
+    return fmt::format("{}: is dy left out, or something summed over {}?", fact, axes);
+  }
+
+  std::string missing_and_stray() const {
+    if (any(missing_across_) && any(stray_across_) && !overlap(missing_across_, stray_across_))
+      return fmt::format("outputs elsewhere along {} do not depend on it, yet their cotangents reach it; those along {} do, and theirs do not: is a sum over the wrong axis?",
+                         listed(stray_across_), listed(missing_across_));
+    if (other_) return "";
+    return fmt::format("the cotangents of some outputs go to other elements: are axes or indices mixed up{}?", has_equal_axes(e_.shape) || has_equal_axes(*e_.output) ? ", or a t() missing" : "");
+  }
+
+  /// Along which axes the output and the element lie apart; true where they stand at one place.
+  bool note(std::size_t r, std::size_t k, std::vector<bool>& across) {
+    if (!same_rank_) return false;
+    const Index o = unravelled(static_cast<std::int64_t>(r) - 1, *e_.output), i = unravelled(static_cast<std::int64_t>(k), e_.shape);
     bool apart = false;
     for (std::size_t a = 0; a < o.size(); ++a)
       if (o[a] != i[a]) across[a] = apart = true;
-    inside |= !apart && *e_.output == e_.shape;
+    return !apart && *e_.output == e_.shape;
   }
 
-  bool broadcast_along_missing() const {
-    for (std::size_t a = 0; a < missing_across_.size(); ++a)
-      if (missing_across_[a] && e_.shape[static_cast<int>(a)] != 1) return false;
+  static bool any(const std::vector<bool>& axes) { return std::ranges::find(axes, true) != axes.end(); }
+  static bool overlap(const std::vector<bool>& a, const std::vector<bool>& b) {
+    for (std::size_t k = 0; k < a.size(); ++k)
+      if (a[k] && b[k]) return true;
+    return false;
+  }
+  bool broadcast_along(const std::vector<bool>& axes) const {
+    for (std::size_t a = 0; a < axes.size(); ++a)
+      if (axes[a] && e_.shape[static_cast<int>(a)] != 1) return false;
     return true;
   }
 
   const Explanation& e_;
-  bool same_rank_, missing_inside_ = false, stray_inside_ = false;
-  std::vector<bool> missing_across_, stray_across_;
+  bool same_rank_, missing_inside_ = false;
+  std::vector<bool> missing_across_, stray_across_, depends_across_;
   std::size_t missing_ = 0, stray_ = 0, other_ = 0;
 };
 
-std::string few_elements(const Values& d, const Values& s, const Shape& shape, double small) {
-  std::vector<std::int64_t> wrong;
-  for (std::size_t k = 0; k < s.size(); ++k)
-    if (!near(d[k], s[k], small)) wrong.push_back(static_cast<std::int64_t>(k));
-  if (wrong.empty() || wrong.size() * 2 >= s.size()) return "";
-  if (wrong.size() == 1 && wrong.back() < static_cast<std::int64_t>(s.size()) - 1) return fmt::format("only the element at {} is wrong", index_of(wrong[0], shape));
-  const std::string where = wrong.back() == static_cast<std::int64_t>(s.size()) - 1 ? ", the last among them: does a loop end too early?"
-                            : wrong.front() == 0                                      ? ", the first among them: is an edge forgotten?"
-                                                                                       : "";
-  return fmt::format("{} of {} elements {} wrong, the first at {}{}", wrong.size(), s.size(), wrong.size() == 1 ? "is" : "are", index_of(wrong.front(), shape), where);
+/// Whether the wrong elements are exactly those with one index along an axis, or the last or the first of all.
+std::string common_index(const std::vector<std::int64_t>& wrong, const Shape& shape) {
+  const std::int64_t n = shape.volume();
+  const auto where = [&](std::int64_t index, std::int64_t size) {
+    return index == size - 1 ? "the last: does a loop end too early?" : index == 0 ? "the first: is an edge forgotten?" : "";
+  };
+  if (wrong.size() == 1) {
+    const std::string text = where(wrong[0], n);
+    return text.empty() ? text : "it is " + text;
+  }
+  for (int a = 0; a < shape.rank(); ++a) {
+    const auto axis = static_cast<std::size_t>(a);
+    const std::int64_t index = unravelled(wrong[0], shape)[axis];
+    if (static_cast<std::int64_t>(wrong.size()) * shape[a] != n || std::ranges::any_of(wrong, [&](std::int64_t k) { return unravelled(k, shape)[axis] != index; })) continue;
+    const std::string text = where(index, shape[a]);
+    return fmt::format("these are the elements with index {} along axis {}{}{}", index, a, text.empty() ? "" : ", ", text);
+  }
+  if (wrong.back() - wrong.front() + 1 != static_cast<std::int64_t>(wrong.size())) return "";
+  if (wrong.back() == n - 1) return fmt::format("these are the last {} elements: does a loop end too early?", wrong.size());
+  return wrong.front() == 0 ? fmt::format("these are the first {} elements: is an edge forgotten?", wrong.size()) : "";
+}
+
+/// Where wrong elements are few: the others beside the one reported, and what their indices have in common.
+std::string few_elements(const Explanation& e) {
+  constexpr std::size_t shown = 3;
+  if (e.wrong.empty() || e.wrong.size() * 2 >= e.x.size()) return "";
+  std::string others;
+  std::size_t count = 0;
+  for (const std::int64_t k : e.wrong) {
+    if (k == e.reported || ++count > shown) continue;
+    const std::string values = values_at({e.shape, unravelled(k, e.shape)}, e.inputs, e.own);
+    others += fmt::format("{}{} ({})", others.empty() ? "" : ", ", index_of(k, e.shape), values);
+  }
+  if (count > shown) others += fmt::format(" and {} more", count - shown);
+  const std::string which = count ? "it is wrong at " + others + ", too" : "all others are right", place = common_index(e.wrong, e.shape);
+  return which + (place.empty() ? "" : "\n" + place);
 }
 
 }  // namespace
@@ -294,9 +391,11 @@ std::string likely_cause(const Explanation& e) {
     if (!std::isfinite(v)) return "the derivative is not finite";
   if (const auto f = common_factor(d, s, e.small); f && std::abs(*f - 1) > 1e-3) return say_factor(*f, e.shape);
   if (std::string text = misplaced(d, s, e.shape, e.small); !text.empty()) return text;
-  if (std::string text = few_elements(d, s, e.shape, e.small); !text.empty()) return text;
-  if (e.output)
+  if (std::string text = few_elements(e); !text.empty()) return text;
+  if (e.output) {
     if (std::string text = MixedAxes(e).describe(); !text.empty()) return text;
+    if (std::string text = SymmetricParts(e).describe(); !text.empty()) return text;
+  }
   if (std::string text = Contributions(e).describe(); !text.empty()) return text;
   if (std::string text = output_factor(e); !text.empty()) return text;
   return input_factor(d, s, e.x, e.small);

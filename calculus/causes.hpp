@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <dz/tensor/shape.hpp>
+#include <dz/calculus/places.hpp>
 
 namespace dz::detail {
 
@@ -19,13 +19,17 @@ struct Explanation {
   const std::vector<double>& x;
   const std::vector<std::vector<double>>& derivatives;
   std::vector<std::vector<double>> slopes;
-  const std::vector<std::string>& outputs;
   double small;  // differences below this do not count
   std::optional<Shape> output;  // of the single outputs, where they are all of one tensor
   const std::vector<double>& values;  // of the rows
+  std::vector<NamedValues> inputs;  // all of them, this one too
+  std::size_t own;                  // its number among them
+  std::int64_t reported;            // the element that the report speaks of
+  std::vector<std::int64_t> wrong;  // elements, in rising order
+  std::vector<std::vector<double>> bars;  // of the slopes
 };
 
-/// A sentence, or nothing where no pattern fits.
+/// Sentences, a line each, or nothing where no pattern fits.
 std::string likely_cause(const Explanation& e);
 
 }  // namespace dz::detail

@@ -34,8 +34,8 @@ class Examination {
 
   void run(OperationCheck& result) {
     gradients_ = detail::pull_alone(node_, cotangents_, values_);
-    const detail::Probe probe{inputs_, [this] { return std::vector<double>{contracted()}; }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24,
-                              had_float32_ ? 0x1p-24 : 0};
+    detail::Probe probe{inputs_, [this] { return std::vector<double>{contracted()}; }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24, had_float32_ ? 0x1p-24 : 0};
+    for (std::size_t i = 0; i < inputs_.size(); ++i) probe.names.push_back(fmt::format("input {}", i));
     const detail::Differences differences(probe);
     for (std::size_t i = 0; i < gradients_.size(); ++i) {
       if (!gradients_[i]) continue;

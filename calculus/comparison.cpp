@@ -53,7 +53,10 @@ class Comparison {
     if (n <= every_element)
       for (std::int64_t k = 0; k < n; ++k) compare_element(k);
     else compare_many(n);
-    if (result_.verdict == Verdict::wrong && result_.cause.empty()) explain(n);
+    if (result_.verdict == Verdict::wrong) {
+      result_.there = there();
+      if (result_.cause.empty()) explain(n);
+    }
     return result_;
   }
 
@@ -87,7 +90,7 @@ class Comparison {
     if (result_.verdict == Verdict::wrong) return;
     const Slope s = differences_.slopes({part}, 1, size_)[0];  // small errors that only add up to one
     result_.verdict = Verdict::wrong;
-    result_.element = part.first;
+    result_.element = part.first, row_ = 0;
     result_.derivative = along(part, 0), result_.difference = s.value, result_.error_bar = s.bar;
     result_.cause = fmt::format("along a random direction over {} elements from this one on", part.last - part.first);
   }
@@ -103,17 +106,19 @@ class Comparison {
       note(verdicts[r], r, k, slopes[r]);
     }
     result_.differing += differs;
+    if (differs) result_.wrong.push_back(k);
   }
 
-  /// Keeps the worst: wrong before undecided before right; the contracted row before single outputs; then the most bars apart.
+  /// Keeps the worst: wrong before undecided before right; a single output, which one can compute by hand, before the contraction; then the
+  /// most bars apart.
   void note(Verdict v, std::size_t row, std::int64_t k, const Slope& s) {
     const double g = claim_.gradients[row][static_cast<std::size_t>(k)];
     const double apart = v == Verdict::undecided ? 0 : std::abs(g - s.value) / std::max(s.bar, 1e-300);
-    const auto rank = [](Verdict verdict) { return verdict == Verdict::wrong ? 2 : verdict == Verdict::undecided ? 1 : 0; };
-    if (noted_ && rank(v) < rank(result_.verdict)) return;
-    if (noted_ && v == result_.verdict && !(apart > worst_ || std::isnan(apart))) return;
+    const auto rank = [](Verdict verdict, std::size_t of) { return verdict == Verdict::wrong ? 2 + (of > 0) : verdict == Verdict::undecided ? 1 : 0; };
+    const int now = rank(v, row), before = rank(result_.verdict, row_);
+    if (noted_ && (now < before || (now == before && !(apart > worst_ || std::isnan(apart))))) return;
     noted_ = true;
-    worst_ = apart;
+    worst_ = apart, row_ = row;
     result_.verdict = v;
     result_.element = k;
     result_.output = claim_.outputs[row];
@@ -183,15 +188,28 @@ class Comparison {
     }
   }
 
+  /// The inputs' values at the element reported, and the output's where its derivative was looked at alone.
+  std::string there() const {
+    const auto output = row_ > 0 ? std::optional(static_cast<std::int64_t>(row_) - 1) : std::nullopt;
+    std::string text = values_at(place_of(result_.element, claim_.shape, claim_.output, output), differences_.named(), claim_.input);
+    if (row_ > 0) text += fmt::format("{}the output = {:.6g}", text.empty() ? "" : ", ", differences_.at_rest()[row_]);
+    return text;
+  }
+
   /// What would explain it: from all elements' slopes, where they are few enough.
   void explain(std::int64_t n) {
     if (n > explained_elements) return;
-    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), claim_.outputs, 1e-3 * size_, claim_.output, differences_.at_rest()};
+    Explanation e{claim_.shape, x_, claim_.gradients, Gradients(largest_.size()), 1e-3 * size_, claim_.output, differences_.at_rest(), differences_.named(), claim_.input, result_.element, {}, Gradients(largest_.size())};
     for (std::int64_t k = 0; k < n; ++k) {
       std::vector<Slope> s;
       const std::vector<Verdict> verdicts = agrees({claim_.input, k, k + 1}, &s);
-      for (std::size_t r = 0; r < s.size(); ++r) e.slopes[r].push_back(verdicts[r] == Verdict::right ? claim_.gradients[r][static_cast<std::size_t>(k)] : s[r].value);
+      for (std::size_t r = 0; r < s.size(); ++r) {
+        e.slopes[r].push_back(verdicts[r] == Verdict::right ? claim_.gradients[r][static_cast<std::size_t>(k)] : s[r].value);
+        e.bars[r].push_back(s[r].bar);
+      }
+      if (std::ranges::find(verdicts, Verdict::wrong) != verdicts.end()) e.wrong.push_back(k);
     }
+    result_.wrong = e.wrong;
     result_.cause = likely_cause(e);
   }
 
@@ -203,12 +221,31 @@ class Comparison {
   double size_ = 0;              // of all of them: what is far smaller need not be known better
   InputCheck result_;
   double worst_ = 0;
+  std::size_t row_ = 0;  // of the worst
   bool noted_ = false;
 };
 
 }  // namespace
 
 InputCheck compare(const Differences& differences, const Claim& claim, std::uint64_t seed) { return Comparison(differences, claim, seed).run(); }
+
+void name_the_like(const Differences& differences, const std::vector<Claim>& claims, std::vector<InputCheck>& checks) {
+  const auto times = [&](std::size_t i, std::size_t j, double sign) {  // the derivatives by i are those by j, each output by itself; so is a slope
+    const auto close = [sign](double a, double b) { return std::abs(a - sign * b) <= 1e-9 * std::abs(a); };
+    if (!std::ranges::equal(claims[i].gradients, claims[j].gradients, [&](const auto& a, const auto& b) { return std::ranges::equal(a, b, close); })) return false;
+    const auto row = static_cast<std::size_t>(std::ranges::find(claims[j].outputs, checks[j].output) - claims[j].outputs.begin());
+    const Slope s = differences.slopes({{claims[i].input, checks[j].element, checks[j].element + 1}}, 1, checks[i].size)[row];
+    return s.finite && std::abs(s.value - sign * checks[j].difference) <= 3 * (s.bar + checks[j].error_bar);
+  };
+  for (std::size_t i = 1; i < checks.size(); ++i)
+    for (std::size_t j = 0; j < i && checks[i].like.empty(); ++j) {
+      InputCheck& a = checks[i];
+      const InputCheck& b = checks[j];
+      if (a.verdict != Verdict::wrong || b.verdict != Verdict::wrong || a.wrong != b.wrong || !b.like.empty()) continue;
+      if (times(i, j, 1)) a.like = b.name;
+      else if (times(i, j, -1)) a.like = b.name + ", negated";
+    }
+}
 
 InputCheck compare_along_all(const Differences& differences, const std::vector<Claim>& claims, std::uint64_t seed) {
   InputCheck result;
@@ -282,8 +319,16 @@ std::string to_string(const InputCheck& c, int indent) {
                    indent + 4, indent);
   const std::string place = index_of(c.element, c.shape);
   if (c.verdict == Verdict::undecided) return wrapped(head + "cannot decide at element " + place, indent + 4, indent) + line(c.cause);
-  return wrapped(fmt::format("{}wrong at element {}{} ({} of {} compared differ)", head, place, c.output.empty() ? "" : ", as it acts on " + c.output, c.differing, c.compared), indent + 4, indent) +
-         line(fmt::format("derivative {:.9g}, by differences {:.9g} ± {:.0e}", c.derivative, c.difference, c.error_bar)) + line(c.cause);
+  const std::string values = fmt::format("your derivative gives {:.9g}, by differences it is {:.9g} ± {:.0e}", c.derivative, c.difference, c.error_bar);
+  if (!c.like.empty()) return wrapped(fmt::format("{}wrong as {}: at element {} {}", head, c.like, place, values), indent + 4, indent);
+  std::string text = wrapped(fmt::format("{}wrong at element {}{} ({} of {} compared differ)", head, place, c.output.empty() ? "" : ", as it acts on " + c.output, c.differing, c.compared), indent + 4, indent) +
+                     line(values) + line(c.there.empty() ? "" : "there " + c.there);
+  for (std::size_t from = 0; from < c.cause.size();) {
+    const std::size_t end = std::min(c.cause.find('\n', from), c.cause.size());
+    text += line(c.cause.substr(from, end - from));
+    from = end + 1;
+  }
+  return text;
 }
 
 }  // namespace dz

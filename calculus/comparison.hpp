@@ -27,12 +27,16 @@ struct InputCheck {
   std::int64_t compared = 0;   ///< elements compared one by one
   std::int64_t differing = 0;  ///< of these
   double size = 0;             ///< the largest derivative of this input
-  std::string cause;           ///< a guess, or why it cannot be decided; may be empty
+  std::string there;           ///< what the inputs, and the output, have at that place
+  std::vector<std::int64_t> wrong;  ///< the elements found wrong, in rising order
+  std::string like;            ///< an earlier input of which the same holds: "input 0" or "input 0, negated"
+  std::string cause;           ///< sentences, a line each: what else was found, and a guess; or why it cannot be decided; may be empty
 };
 
 /// A few lines of at most 100 columns, the last without its end:
 ///   input 0 (3, 4): wrong at element [1, 2] (12 of 12 compared differ)
-///     derivative 0.42, by differences 0.84 ± 2e-10
+///     your derivative gives 0.42, by differences it is 0.84 ± 2e-10
+///     there input 0 = 1.2
 ///     the likely cause
 /// Those after the first, and what is too long for one, are indented by `indent` and more.
 std::string to_string(const InputCheck& check, int indent = 0);
@@ -58,6 +62,9 @@ struct Claim {
 
 /// Compares a claim with the slopes. Row 0 must be there.
 InputCheck compare(const Differences& differences, const Claim& claim, std::uint64_t seed);
+
+/// Where an input is wrong just as an earlier one is, in the same elements by the same or the negated derivatives: says so in `like`.
+void name_the_like(const Differences& differences, const std::vector<Claim>& claims, std::vector<InputCheck>& checks);
 
 /// Compares the slope along one random direction through all inputs with what their gradients say: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩.
 InputCheck compare_along_all(const Differences& differences, const std::vector<Claim>& claims, std::uint64_t seed);

@@ -35,6 +35,12 @@ Differences::Differences(const Probe& probe) : probe_(probe) {
   measure_noise();
 }
 
+std::vector<NamedValues> Differences::named() const {
+  std::vector<NamedValues> all;
+  for (std::size_t i = 0; i < probe_.names.size(); ++i) all.push_back({probe_.names[i], probe_.inputs[i].shape(), &x_[i]});
+  return all;
+}
+
 void Differences::measure_noise() {
   Generator g(12345);
   std::vector<std::vector<double>> steps;

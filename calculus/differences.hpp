@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <dz/calculus/places.hpp>
 #include <dz/tensor/array.hpp>
 
 namespace dz::detail {
@@ -21,6 +22,7 @@ struct Probe {
   std::function<std::vector<double>()> rows;
   double rounding = 0x1p-53;     // unit roundoff of what the function computes in
   double captured_rounding = 0;  // of values that the derivative has saved in a lower precision
+  std::vector<std::string> names = {};  // of the inputs, where a report is to speak of them
 };
 
 /// Elements of one input and the way that each goes.
@@ -45,6 +47,8 @@ class Differences {
   const std::vector<double>& at_rest() const { return at_rest_; }
   std::size_t rows() const { return at_rest_.size(); }
   const std::vector<double>& values(std::size_t input) const { return x_[input]; }
+  /// The inputs that have names.
+  std::vector<NamedValues> named() const;
   double rounding() const { return probe_.rounding; }
 
   /// The slopes of all rows where all inputs move along their ways together. `shrink` scales the step; `largest` is a size below

@@ -39,10 +39,11 @@ class Examination {
     }
     choose_rows(outputs);
     Probe probe{{}, [this] { return rows(); }, rounding_};
-    for (const Tensor& x : leaves_) probe.inputs.push_back(x.value());
+    for (const NamedLeaf& input : s_.inputs) probe.inputs.push_back(input.leaf.value()), probe.names.push_back(input.name);
     const std::vector<Claim> claims = claims_of(outputs);
     const Differences differences(probe);
     for (const Claim& c : claims) result.inputs.push_back(compare(differences, c, seed_));
+    name_the_like(differences, claims, result.inputs);
     if (result.verdict() == Verdict::right && leaves_.size() > 1) {
       const InputCheck all = compare_along_all(differences, claims, seed_);
       if (all.verdict == Verdict::wrong) result.inputs.push_back(all);

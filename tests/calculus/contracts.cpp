@@ -1,9 +1,8 @@
 // What a gradient check says beyond slopes: each function here is right in value and breaks one thing; its right twin passes.
 
-#include <regex>
-
 #include <dz/dz.hpp>
 
+#include "tests/calculus/finds.hpp"
 #include "tests/support/support.hpp"
 
 #include <dz/tensor/kernels/kernels.hpp>
@@ -13,14 +12,6 @@
 using namespace dz;
 
 namespace {
-
-/// The words may stand in two lines of the report.
-void check_finds(const Gradcheck& check, const std::string& words) {
-  const std::string text = std::regex_replace(to_string(check), std::regex("\\s+"), " ");
-  INFO(text);
-  CHECK(check.result().verdict() == Verdict::wrong);
-  CHECK(text.find(words) != std::string::npos);
-}
 
 const auto square_value = [](const Array& v) { return kernels::square(v); };
 
@@ -217,72 +208,6 @@ TEST_CASE("a derivative that is wrong only in the second order is found there", 
   CHECK_THAT(gradcheck(cut, normal({4})), Passes());
   CHECK(gradcheck(cut, normal({4})).order(2).result().verdict() == Verdict::wrong);
   CHECK_THAT(gradcheck(relu, tensor({0, 1, -1}, {3})).order(2), Passes());
-}
-
-TEST_CASE("the likely cause is named", "[gradcheck]") {
-  const auto square_matrix = normal({3, 3}, 0, 1, float64);
-  const auto swapped = [](In a) { return record("swapped", [](const Array& v) { return v.t().clone(); }, wrt(a, [](const Tensor& dy) { return dy * 1; })); };
-  check_finds(gradcheck(swapped, square_matrix), "transposed");
-  const auto averages = [](In x) {
-    return record("averages", [](const Array& v) { return sum(Tensor(v), 0).value(); }, wrt(x, [x](const Tensor& dy) { return expand(reshape(dy / 5, {1, 4}), x.shape()); }));
-  };
-  check_finds(gradcheck(averages, normal({5, 4}, 0, 1, float64)), "one over the size of axis 0");
-  const auto adds = [](In x, In b) {
-    return record("adds", kernels::add, wrt(x, [](const Tensor& dy) { return dy; }),
-                  wrt(b, [](const Tensor& dy) { return Tensor(dy.value().slice(0, 0, 1)); }));
-  };
-  check_finds(gradcheck(adds, normal({5, 4}, 0, 1, float64), normal({1, 4}, 0, 1, float64)), "axis 0 depend on it too, and their cotangents do not reach it: is the sum over a broadcast axis missing?");
-  const auto half = [](In x) { return record("half", square_value, wrt(x, [x](const Tensor& dy) { return dy * x; })); };
-  check_finds(gradcheck(half, normal({5})), "0.5 times");
-  const auto bare = [](In x) { return record("bare", square_value, wrt(x, [](const Tensor& dy) { return dy * 2; })); };
-  check_finds(gradcheck(bare, normal({5})), "a factor that is this input is missing");
-  const auto shifted = [](In x) {
-    return record("shifted", square_value, wrt(x, [x](const Tensor& dy) {
-                    const Array right = (dy * x * 2).value(), out = Array::full(right.shape(), 0, right.dtype());
-                    visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) { std::copy_n(right.data<T>(), right.size() - 1, out.writable<T>() + 1); });
-                    return Tensor(out);
-                  }));
-  };
-  check_finds(gradcheck(shifted, normal({6})), "shifted by one");
-  const auto product = [](const char* how) {
-    return [how = std::string(how)](In a, In b) {
-      return record("product", kernels::matmul, wrt(a, [b](const Tensor& dy) { return matmul(dy, b.t()); }),
-                    wrt(b, [a, how](const Tensor& dy) { return how == "a t() less" ? matmul(a, dy) : how == "swapped" ? matmul(dy, a.t()) : matmul(a.t(), dy.t()); }));
-    };
-  };
-  check_finds(gradcheck(product("a t() less"), square_matrix, square_matrix * 2), "what dy is multiplied by is transposed");
-  check_finds(gradcheck(product("dy.t()"), square_matrix, square_matrix * 2), "what dy transposed should give");
-  check_finds(gradcheck(product("swapped"), square_matrix, square_matrix * 2), "in another order");
-  const auto distribution = [](In x) {
-    return record("distribution", [](const Array& v) { return softmax(Tensor(v), 1).value(); }, wrt(x, [](const Tensor& dy, const Tensor& y) { return y * (dy - sum(dy * y, 0, true)); }));
-  };
-  check_finds(gradcheck(distribution, normal({3, 4})), "it takes together what lies along axis 0, where axis 1 is meant");
-  const auto centred = [](In x) {
-    return record("centred", [](const Array& v) { return (Tensor(v) - mean(Tensor(v), 1, true)).value(); }, wrt(x, [](const Tensor& dy) { return dy - mean(dy, 0, true); }));
-  };
-  check_finds(gradcheck(centred, square_matrix), "with axes 0 and 1 exchanged: is it along the wrong axis");
-  const auto similarity = [](bool of_dy) {
-    return [of_dy](In a, In b) {
-      return record("similarity", [](const Array& a, const Array& b) { return exp(-matmul(Tensor(a), Tensor(b).t())).value(); },
-                    wrt_all({a, b}, [a, b, of_dy](const Tensor& dy, const Tensor& y, Wanted) {
-                      const Tensor g = -dy * y;  // right: g · b and gᵀ · a
-                      return std::vector<Tensor>{matmul(g, of_dy ? Tensor(b) : b.t()), matmul(of_dy ? g : g.t(), a)};
-                    }));
-    };
-  };
-  check_finds(gradcheck(similarity(true), square_matrix, normal({3, 3})), "are axes or indices mixed up?");
-  check_finds(gradcheck(similarity(false), square_matrix, normal({3, 3})), "it is right where the elements of input 1 are equal: are they, or axes, mixed up? Is a t() missing");
-  const auto powers = [](In z) {
-    return record("powers", [](const Array& v) { return exp(square(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) { return dy * z * 2; }));
-  };
-  check_finds(gradcheck(powers, normal({3, 4})), "a factor y, the output, is missing");
-  const auto swish = [](In z) {
-    return record("swish", [](const Array& v) { return (Tensor(v) * sigmoid(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) {
-                    const Tensor a = sigmoid(z);
-                    return dy * (a + a * (1 - a));  // should be a + z · a · (1 − a)
-                  }));
-  };
-  check_finds(gradcheck(swish, normal({3, 4})), "it is right where input 0 is 1: is a factor of it missing in one of the terms");
 }
 
 TEST_CASE("check_graph finds what is wrong in float32 alone", "[check_graph]") {
