@@ -39,6 +39,7 @@ class Cursor {
   std::string_view text(std::uint64_t count);
   void skip(std::uint64_t count) { text(count); }
   std::string_view rest() const { return bytes_.substr(at_); }
+  std::uint64_t left() const { return bytes_.size() - at_; }
   std::size_t at() const { return at_; }
 
  private:

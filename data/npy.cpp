@@ -19,6 +19,7 @@ namespace {
 using detail::Element;
 
 constexpr std::string_view magic = "\x93NUMPY", member_ending = ".npy";
+constexpr std::uint32_t header_limit = 65535;  // the longest that version 1 has; NumPy's own are shorter than 200
 
 struct Header {
   Element element{};
@@ -133,25 +134,31 @@ class HeaderParser {
   Header header_;
 };
 
-Array parse_npy(std::string_view bytes) {
-  detail::Cursor cursor(bytes);
-  if (!bytes.starts_with(magic)) throw FileError("no .npy file: it does not begin with \\x93NUMPY");
-  cursor.skip(magic.size());
-  const int major = cursor.number<std::uint8_t>(), minor = cursor.number<std::uint8_t>();
+/// Of a source, whose text(n) gives the next n bytes and left() says how many there are. The data are asked for when the header has said
+/// that they are all that is left.
+template <class Source> Array parse_npy(Source& source) {
+  if (source.left() < magic.size() || source.text(magic.size()) != magic)
+    throw FileError("no .npy file: it does not begin with \\x93NUMPY");
+  const std::string version(source.text(2));
+  const int major = static_cast<unsigned char>(version[0]), minor = static_cast<unsigned char>(version[1]);
   if (major < 1 || major > 3 || minor != 0) throw FileError(fmt::format("version {}.{} of the format, dz reads 1.0 to 3.0", major, minor));
-  const std::uint32_t length = major == 1 ? cursor.number<std::uint16_t>() : cursor.number<std::uint32_t>();
-  const Header header = HeaderParser(cursor.text(length)).parse();
+  const std::string bytes(source.text(major == 1 ? 2 : 4));
+  const std::uint32_t length = major == 1 ? detail::load<std::uint16_t>(bytes.data()) : detail::load<std::uint32_t>(bytes.data());
+  if (length > header_limit) throw FileError(fmt::format("a header of {} bytes, dz reads up to {}", length, header_limit));
+  const std::string text(source.text(length));
+  const Header header = HeaderParser(text).parse();
   const Shape& shape = header.shape;
   const std::uint64_t expected = detail::stored_bytes(header.element, {shape.begin(), shape.end()});
-  if (cursor.rest().size() != expected)
-    throw FileError(fmt::format("{} bytes of data where the shape {} takes {}", cursor.rest().size(), to_string(shape), expected));
-  if (!header.columns_first || shape.rank() < 2) return detail::decode(cursor.rest(), header.element, header.order, shape);
+  if (source.left() != expected)
+    throw FileError(fmt::format("{} bytes of data where the shape {} takes {}", source.left(), to_string(shape), expected));
+  const auto data = source.text(expected);
+  if (!header.columns_first || shape.rank() < 2) return detail::decode(data, header.element, header.order, shape);
 
   Shape reversed = shape;
   std::reverse(&reversed[0], &reversed[0] + shape.rank());
   std::vector<int> axes(static_cast<std::size_t>(shape.rank()));
   std::iota(axes.rbegin(), axes.rend(), 0);
-  return detail::decode(cursor.rest(), header.element, header.order, reversed).permute(axes).contiguous();
+  return detail::decode(data, header.element, header.order, reversed).permute(axes).contiguous();
 }
 
 std::string npy_bytes(const Array& array) {
@@ -177,7 +184,12 @@ std::string npy_bytes(const Array& array) {
 
 }  // namespace
 
-Array read_npy(const std::filesystem::path& path) { return detail::parse_file("read_npy", path, parse_npy); }
+Array read_npy(const std::filesystem::path& path) {
+  return detail::parse_file("read_npy", path, [](std::string_view bytes) {
+    detail::Cursor cursor(bytes);
+    return parse_npy(cursor);
+  });
+}
 
 void write_npy(const std::filesystem::path& path, const Array& array) { write_file(path, npy_bytes(array)); }
 
@@ -186,9 +198,10 @@ std::map<std::string, Array> read_npz(const std::filesystem::path& path) {
     std::map<std::string, Array> arrays;
     for (const detail::ZipMember& member : detail::zip_members(bytes)) {
       if (!member.name.ends_with(member_ending)) throw FileError(fmt::format("member '{}' is no {} file", member.name, member_ending));
-      const std::string unpacked = detail::unpack(member);
+      detail::MemberReader reader(member);
       try {
-        arrays[member.name.substr(0, member.name.size() - member_ending.size())] = parse_npy(unpacked);
+        arrays[member.name.substr(0, member.name.size() - member_ending.size())] = parse_npy(reader);
+        reader.finish();
       } catch (const FileError& e) {
         throw FileError(fmt::format("member '{}': {}", member.name, e.reason()));
       }

@@ -21,8 +21,9 @@ Array read_npy(const std::filesystem::path& path);
 /// there before is unchanged.
 void write_npy(const std::filesystem::path& path, const Array& array);
 
-/// The arrays of a .npz file by name, without the ending .npy; members may be stored or deflated. Throws FileError as read_npy does, and
-/// where a checksum is wrong.
+/// The arrays of a .npz file by name, without the ending .npy; members may be stored or deflated. Throws FileError as read_npy does,
+/// where a checksum is wrong, and for a name that leads out of the archive (../a, /a). A member's header is read first: no more is unpacked
+/// than the array that it describes.
 std::map<std::string, Array> read_npz(const std::filesystem::path& path);
 
 /// Writes arrays by name, stored as NumPy's savez does. Throws FileError, and then a file that was there before is unchanged; ValueError

@@ -7,7 +7,7 @@
 #include <set>
 
 #include <dz/data/bytes.hpp>
-#include <dz/data/inflate.hpp>
+#include <dz/data/file.hpp>
 
 namespace dz::detail {
 namespace {
@@ -68,6 +68,19 @@ struct Located {
   std::uint64_t begin, end;
 };
 
+/// The path is absolute, or goes up by "..": a file of that name would lie outside the folder that its archive is unpacked into. Windows'
+/// separator and drives count too.
+bool leads_out(std::string_view path) {
+  constexpr std::string_view separators = "/\\";
+  if (path.find_first_of(separators) == 0 || (path.size() > 1 && path[1] == ':')) return true;
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find_first_of(separators, at), path.size());
+    if (path.substr(at, end - at) == "..") return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 /// One entry of the directory; the numbers that say "full" are in its zip64 field.
 Located read_entry(Cursor& cursor, std::string_view archive, std::uint64_t directory) {
   expect_mark(cursor, central_mark, "directory entry");
@@ -86,6 +99,7 @@ Located read_entry(Cursor& cursor, std::string_view archive, std::uint64_t direc
   cursor.skip(comment_bytes);
 
   const auto refuse = [&](std::string reason) { throw FileError(fmt::format("member '{}' {}", member.name, reason)); };
+  if (leads_out(member.name)) refuse("has a name that leads out of the archive");
   while (extra.rest().size() >= 4) {
     const auto id = extra.number<std::uint16_t>(), length = extra.number<std::uint16_t>();
     Cursor field(extra.text(length));
@@ -110,8 +124,8 @@ Located read_entry(Cursor& cursor, std::string_view archive, std::uint64_t direc
   return {std::move(member), begin, local.at()};
 }
 
-std::uint32_t checksum_of(std::string_view bytes) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+std::uint32_t checksum_of(std::string_view bytes, std::uint32_t before = 0) {
+  return static_cast<std::uint32_t>(crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace
@@ -121,11 +135,14 @@ std::vector<ZipMember> zip_members(std::string_view archive) {
   Cursor cursor(archive.substr(0, static_cast<std::size_t>(directory.at + directory.bytes)), directory.at);
   std::vector<Located> located;
   std::set<std::string> names;
+  std::uint64_t unpacked = 0;
   for (std::uint64_t i = 0; i < directory.members; ++i) {
     located.push_back(read_entry(cursor, archive, directory.at));
     const std::string& name = located.back().member.name;
     if (!names.insert(name).second) throw FileError(fmt::format("member '{}' is there twice", name));
+    unpacked += located.back().member.size;
   }
+  if (unpacked > file_limit) throw FileError(fmt::format("its members unpack to {} bytes, dz reads up to {}", unpacked, file_limit));
   if (!cursor.rest().empty()) throw FileError(fmt::format("more in the directory than its {} members", directory.members));
 
   std::ranges::sort(located, {}, &Located::begin);
@@ -138,26 +155,43 @@ std::vector<ZipMember> zip_members(std::string_view archive) {
   return members;
 }
 
-std::string unpack(const ZipMember& member) {
+MemberReader::MemberReader(const ZipMember& member) : member_(member), left_(member.size) {
+  if (member.deflated) inflater_.emplace(member.packed, Inflater::Format::raw);
+}
+
+void MemberReader::refuse() const { throw FileError(fmt::format("it does not unpack to its {} bytes", member_.size)); }
+
+std::string MemberReader::text(std::uint64_t count) {
+  if (count > left_) throw FileError(fmt::format("{} bytes are asked for, and {} left", count, left_));
   std::string bytes;
-  if (member.deflated) {
-    bytes.resize(static_cast<std::size_t>(member.size));
-    const auto refuse = [&] { throw FileError(fmt::format("member '{}' does not unpack to its {} bytes", member.name, member.size)); };
+  if (inflater_) {
+    bytes.resize(static_cast<std::size_t>(count));
     try {
-      Inflater inflater(member.packed, Inflater::Format::raw);
-      if (inflater.read(bytes) != bytes.size() || !inflater.at_end()) refuse();
+      if (inflater_->read(bytes) != count) refuse();
     } catch (const FileError&) {
       refuse();
     }
   } else {
-    bytes = member.packed;
+    bytes = member_.packed.substr(static_cast<std::size_t>(member_.size - left_), static_cast<std::size_t>(count));
   }
-  if (checksum_of(bytes) != member.checksum) throw FileError(fmt::format("the checksum of member '{}' is wrong", member.name));
+  left_ -= count;
+  checksum_ = checksum_of(bytes, checksum_);
   return bytes;
 }
 
+void MemberReader::finish() {
+  bool whole = left_ == 0;
+  try {
+    whole = whole && (!inflater_ || inflater_->at_end());
+  } catch (const FileError&) {
+    whole = false;
+  }
+  if (!whole) refuse();
+  if (checksum_ != member_.checksum) throw FileError("its checksum is wrong");
+}
+
 void ZipWriter::add(std::string_view name, std::string_view bytes) {
-  if (name.empty() || name.size() > 65000 || name.find('\0') != name.npos)
+  if (name.empty() || name.size() > 65000 || name.find('\0') != name.npos || leads_out(name))
     throw ValueError(fmt::format("'{}' cannot be a name in a zip archive", name));
   const bool ascii = std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) < 128; });
   const std::uint64_t begin = archive_.size(), size = bytes.size();

@@ -13,17 +13,10 @@
 #include <dz/data/zip.hpp>
 #include <dz/tensor/array.hpp>
 
+#include "tests/data/hex.hpp"
 #include "tests/support/support.hpp"
 
 namespace dz::test {
-
-/// The bytes that hexadecimal digits spell.
-inline std::string from_hex(std::string_view digits) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16));
-  return bytes;
-}
 
 /// A .npy file with that header text.
 inline std::string npy_file(std::string_view header, std::string_view data, int version = 1) {
@@ -103,7 +96,11 @@ template <class E, class F> void check_refused(F f, std::initializer_list<std::s
 /// An HDF5 file, from its deflated bytes.
 inline std::string hdf5_file(std::string_view deflated, std::uint64_t size, std::uint32_t checksum) {
   const std::string packed = from_hex(deflated);
-  return detail::unpack({"fixture", packed, size, checksum, true});
+  const detail::ZipMember member{"fixture", packed, size, checksum, true};
+  detail::MemberReader reader(member);
+  std::string bytes = reader.text(size);
+  reader.finish();
+  return bytes;
 }
 
 /// As h5py writes them: tiny_set_x, uint8 0 to 11 of shape (2, 2, 1, 3), and tiny_set_y, big-endian int32 1, 0.

@@ -1,5 +1,10 @@
 #include <dz/data/npy.hpp>
 
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <zlib.h>
+
 #include <dz/data/bytes.hpp>
 
 #include "tests/data/fixtures.hpp"
@@ -35,6 +40,59 @@ std::string archive_of(const std::vector<std::pair<std::string, std::string>>& m
   for (const auto& [name, bytes] : members) zip.add(name, bytes);
   return zip.finish();
 }
+
+/// An archive of one deflated member: `begin`, and then so many zeros.
+std::string deflated_archive(const std::string& begin, std::size_t zeros) {
+  std::string packed, piece(1 << 20, '\0');
+  std::uint32_t checksum = 0;
+  z_stream stream{};
+  deflateInit2(&stream, 1, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  const auto pack = [&](const std::string& bytes, int flush) {
+    checksum = static_cast<std::uint32_t>(crc32_z(checksum, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    std::string room(1 << 16, '\0');
+    do {
+      stream.next_out = reinterpret_cast<Bytef*>(room.data());
+      stream.avail_out = static_cast<uInt>(room.size());
+      deflate(&stream, flush);
+      packed.append(room, 0, room.size() - stream.avail_out);
+    } while (stream.avail_out == 0);
+  };
+  pack(begin, Z_NO_FLUSH);
+  for (std::size_t done = 0; done < zeros; done += piece.size()) pack(piece, Z_NO_FLUSH);
+  pack({}, Z_FINISH);
+  deflateEnd(&stream);
+
+  const std::uint64_t size = begin.size() + (zeros + piece.size() - 1) / piece.size() * piece.size();
+  std::string archive = archive_of({{"a.npy", packed}});
+  const std::size_t entry = archive.find("PK\1\2");  // of the directory
+  const auto put = [&]<class T>(std::size_t at, T v) {
+    std::string number;
+    detail::append(number, v);
+    archive.replace(at, sizeof(T), number);
+  };
+  put(entry + 10, std::uint16_t{8});
+  put(entry + 16, checksum);
+  put(entry + 24, static_cast<std::uint32_t>(size));
+  return archive;
+}
+
+/// While alive the process cannot take that much more memory than it has.
+class LittleMemory {
+ public:
+  explicit LittleMemory(rlim_t more) {
+    getrlimit(RLIMIT_AS, &before_);
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlimit limit{pages * static_cast<rlim_t>(getpagesize()) + more, before_.rlim_max};
+    setrlimit(RLIMIT_AS, &limit);
+  }
+  ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 /// The bytes with the number at that place (counted from the end where negative) replaced.
 template <class T> std::string with(std::string bytes, std::ptrdiff_t at, T v) {
@@ -113,6 +171,47 @@ TEST_CASE("npz files that cannot be read say why", "[data][npz]") {
   CHECK_THROWS_AS(write_npz(folder / "x", {{std::string("a\0b", 3), Array::scalar(1)}}), ValueError);
   CHECK_THROWS_AS(write_npz(folder / "x", {{std::string(70000, 'n'), Array::scalar(1)}}), ValueError);
   CHECK_FALSE(std::filesystem::exists(folder / "x"));
+}
+
+TEST_CASE("a zip bomb is refused by its header, with little memory", "[data][npz]") {
+  if (sanitized) DZ_SKIP("the sanitizers' own memory is beyond any limit");
+  constexpr std::size_t large = 200 << 20, little = 40 << 20;
+  const auto header = [](const char* shape) {
+    return npy_file(fmt::format("{{'descr': '|u1', 'fortran_order': False, 'shape': {}}}", shape), "");
+  };
+  const std::string zeros = deflated_archive("", large), more = deflated_archive(header("(3,)"), large),
+                    long_header = deflated_archive(npy_file({}, {}, 2).replace(8, 4, std::string("\0\0\0\6", 4)), large);
+  REQUIRE(zeros.size() < 2 << 20);
+  const TempDir folder;
+  const auto refused = [&](const std::string& archive, std::initializer_list<std::string_view> words) {
+    write_plainly(folder / "x.npz", archive);
+    const LittleMemory limit(little);
+    check_refused<FileError>([&] { read_npz(folder / "x.npz"); }, words);
+  };
+  refused(zeros, {"a.npy", "NUMPY"});
+  refused(more, {"a.npy", "209715200 bytes of data", "(3)"});
+  refused(long_header, {"a.npy", "a header of 100663296 bytes"});
+
+  // As many zeros as the header says are data. The limit does count them.
+  write_plainly(folder / "x.npz", deflated_archive(header("(209715200,)"), large));
+  {
+    const LittleMemory limit(little);
+    CHECK_THROWS_AS(read_npz(folder / "x.npz"), MemoryError);
+  }
+  CHECK(read_npz(folder / "x.npz").at("a").size() == std::int64_t{large});
+}
+
+TEST_CASE("names that lead out of an archive are refused", "[data][npz]") {
+  const std::string good = archive_of({{"ab/cd.npy", scalar_npy()}});
+  for (const std::string name : {"../cd.npy", "/b/cd.npy", "ab/...npy", "a/../.npy", "..\\cd.npy", "\\b/cd.npy", "C:/cd.npy"}) {
+    REQUIRE(name.size() == 9);
+    std::string changed = good;
+    for (std::size_t at = changed.find("ab/cd.npy"); at != changed.npos; at = changed.find("ab/cd.npy", at)) changed.replace(at, 9, name);
+    if (name == "ab/...npy") CHECK(read_bytes(changed).size() == 1);  // three dots are a name
+    else check_refused<FileError>([&] { read_bytes(changed); }, {"'" + name + "'", "leads out"});
+  }
+  const TempDir folder;
+  check_refused<ValueError>([&] { write_npz(folder / "x.npz", {{"../x", Array::scalar(1)}}); }, {"../x"});
 }
 
 TEST_CASE("broken npz files never crash", "[data][npz]") {

@@ -119,7 +119,13 @@ TEST_CASE("safetensors files that cannot be read say why", "[data][safetensors]"
   refused(safetensors_file("{", ""), {"no JSON"});
   refused(safetensors_file("[]", ""), {"no JSON object"});
   refused(safetensors_file("{} {}", ""), {"no JSON"});
-  refused(safetensors_file(std::string(100'000, '['), ""), {"no JSON"});
+  constexpr std::size_t deep = 1'000'000;  // levels, left open and closed
+  refused(safetensors_file(std::string(deep, '['), ""), {"no JSON", "deep"});
+  refused(safetensors_file(std::string(deep, '[') + std::string(deep, ']'), ""), {"no JSON", "deep"});
+  std::string objects;
+  for (std::size_t i = 0; i < deep; ++i) objects += "{\"a\":";
+  refused(safetensors_file(objects + "1" + std::string(deep, '}'), ""), {"no JSON", "deep"});
+  refused(safetensors_file("{\"a\":" + std::string(deep, '[') + std::string(deep, ']') + "}", ""), {"no JSON", "deep"});
   refused(safetensors_file(R"({"a":1})", ""), {"'a'", "described"});
   refused(one("F8_E4M3", "[1]", "[0,1]", "1"), {"'a'", "F8_E4M3"});
   refused(one("F32", "[2]", "[0,4]", "1234"), {"'a'", "4 bytes", "(2)", "8"});
