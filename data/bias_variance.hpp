@@ -1,34 +1,40 @@
 #pragma once
-// What the notes' table of bias and variance says of a training (part four, section two), and what they advise.
+// What the notes' table of bias and variance says of a training (part four, section two).
 
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include <cstdint>
+#include <dz/data/metrics.hpp>
 
 namespace dz {
 
-enum class Fit { right, high_bias, high_variance, high_bias_and_variance };
+enum class Fit { right, high_bias, high_variance, high_bias_and_variance, low_bias };
 std::string_view name(Fit fit);
+
+struct BiasVarianceOptions {
+  double optimal_error = 0;            ///< Bayes' error, of which people's is an estimate
+  double tolerated = 0.05;             ///< how far an error may be from the one that it is compared with
+  std::string_view judged_by = "dev";  ///< what the part is called that was not trained with
+};
 
 struct BiasVariance {
   Fit fit = Fit::right;
-  double bias = 0;                  ///< training error − optimal error
-  double variance = 0;              ///< dev error − training error
-  std::string sentence;             ///< the figures and what they mean
-  std::vector<std::string> advice;  ///< the notes', in their order: first the bias, and then the variance
+  double bias = 0;                 ///< training error − optimal error
+  std::optional<double> variance;  ///< dev error − training error; none without a dev error
+  std::string sentence;            ///< the figures and what they mean
 };
 
-/// Judges by errors in parts of 1 (0.15 is 15 %): the bias is high where the training error is more than `tolerated` above the optimal one
-/// (Bayes' error, of which people's is an estimate), the variance where the dev error is more than that above the training error. Throws
-/// ValueError for an error outside [0, 1] or a `tolerated` outside (0, 1).
-BiasVariance bias_variance(double training_error, double dev_error, double optimal_error = 0, double tolerated = 0.05);
+/// Judges by errors in parts of 1 (0.15 is 15 %). The bias is high where it is above `tolerated`. The variance is high where it is above
+/// `tolerated`, and above half of that where it is the larger part of what the dev error has more than the optimal one (0 % and 4 %: what
+/// is left to gain is variance). Without a dev error it judges the bias alone: Fit::high_bias or Fit::low_bias. Throws ValueError for an
+/// error outside [0, 1] or a `tolerated` outside (0, 1).
+BiasVariance bias_variance(double training_error, std::optional<double> dev_error, const BiasVarianceOptions& options = {});
 
-/// Why the cost does not fall, where over its last half it stays, on the mean, within a thousandth of what it costs to say nothing but the
-/// classes' shares for every sample, −Σ p·ln p: 0.693147 = ln 2 for two equal ones (the notes, part three, section three: the sign that
-/// nothing was learnt). Nothing for fewer than 20 costs or two classes.
-std::optional<std::string> stuck(std::span<const double> costs, std::span<const double> class_shares);
+/// The same of what was predicted, `dev` may be null; and where one class is never recognised, however few its samples (from five on), the
+/// bias is high, or the variance where it is only so outside the training part: the sentence names the class. `names` may be empty.
+BiasVariance bias_variance(const ConfusionMatrix& training, const ConfusionMatrix* dev, const BiasVarianceOptions& options = {},
+                           const std::vector<std::string>& names = {});
 
 }  // namespace dz

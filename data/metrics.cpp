@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <iterator>
+#include <utility>
 
 namespace dz {
 namespace {
@@ -28,35 +29,44 @@ std::vector<std::int64_t> predicted_classes(const Tensor& logits) {
 }
 
 ConfusionMatrix::ConfusionMatrix(std::span<const std::int64_t> labels, std::span<const std::int64_t> predictions, std::int64_t classes)
-    : classes_(classes) {
+    : classes_(classes), total_(std::ssize(labels)) {
   if (labels.size() != predictions.size())
     throw ShapeError(fmt::format("{} labels and {} predictions", labels.size(), predictions.size()), "ConfusionMatrix");
   if (classes < 1 || classes > 1'000'000) throw ValueError(fmt::format("{} classes", classes), "ConfusionMatrix");
-  counts_.resize(static_cast<std::size_t>(classes * classes));
+  of_label_.resize(static_cast<std::size_t>(classes)), of_prediction_.resize(static_cast<std::size_t>(classes));
+  std::vector<std::int64_t> pairs;
+  pairs.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     for (const std::int64_t c : {labels[i], predictions[i]})
       if (c < 0 || c >= classes)
         throw ValueError(fmt::format("sample {} is said to be of class {}, of {}", i, c, classes), "ConfusionMatrix");
-    ++counts_[static_cast<std::size_t>(labels[i] * classes + predictions[i])];
+    ++of_label_[static_cast<std::size_t>(labels[i])], ++of_prediction_[static_cast<std::size_t>(predictions[i])];
+    pairs.push_back(labels[i] * classes + predictions[i]);
+  }
+  std::ranges::sort(pairs);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (i == 0 || pairs[i] != pairs[i - 1]) counts_.push_back({pairs[i] / classes, pairs[i] % classes, 0});
+    ++counts_.back().count;
   }
 }
 
-std::int64_t ConfusionMatrix::total() const { return std::accumulate(counts_.begin(), counts_.end(), std::int64_t{0}); }
-std::int64_t ConfusionMatrix::of_label(std::int64_t c) const {
-  std::int64_t n = 0;
-  for (std::int64_t k = 0; k < classes_; ++k) n += at(c, k);
-  return n;
+std::int64_t ConfusionMatrix::at(std::int64_t label, std::int64_t prediction) const {
+  const auto place = [](const Mistake& m) { return std::pair(m.label, m.prediction); };
+  const auto found = std::ranges::lower_bound(counts_, std::pair(label, prediction), {}, place);
+  return found != counts_.end() && place(*found) == std::pair(label, prediction) ? found->count : 0;
 }
-std::int64_t ConfusionMatrix::of_prediction(std::int64_t c) const {
-  std::int64_t n = 0;
-  for (std::int64_t k = 0; k < classes_; ++k) n += at(k, c);
-  return n;
+
+std::vector<ConfusionMatrix::Mistake> ConfusionMatrix::mistakes() const {
+  std::vector<Mistake> all;
+  std::ranges::copy_if(counts_, std::back_inserter(all), [](const Mistake& m) { return m.label != m.prediction; });
+  std::ranges::stable_sort(all, std::greater{}, &Mistake::count);
+  return all;
 }
 
 double ConfusionMatrix::accuracy() const {
   std::int64_t right = 0;
-  for (std::int64_t c = 0; c < classes_; ++c) right += at(c, c);
-  return part(right, total());
+  for (const Mistake& m : counts_) right += m.label == m.prediction ? m.count : 0;
+  return part(right, total_);
 }
 double ConfusionMatrix::precision(std::int64_t c) const { return part(at(c, c), of_prediction(c)); }
 double ConfusionMatrix::recall(std::int64_t c) const { return part(at(c, c), of_label(c)); }
@@ -67,10 +77,30 @@ double ConfusionMatrix::mean_f1() const {
   return sum / static_cast<double>(classes_);
 }
 
+namespace {
+
+/// Beyond so many classes a table is too wide to read.
+constexpr std::int64_t most_classes = 20;
+constexpr std::size_t most_mistakes = 20;
+
+template <class Name> std::string listed_mistakes(const ConfusionMatrix& m, Name name) {
+  const std::vector<ConfusionMatrix::Mistake> all = m.mistakes();
+  std::string text = fmt::format("{} classes, mean F1 {:.4f}", m.classes(), m.mean_f1());
+  if (all.empty()) return text + ", no mistakes\n";
+  text += fmt::format("; the most frequent mistakes, {} of {}:\n{:>12} {:>12} {:>7} {:>9}\n", std::min(all.size(), most_mistakes),
+                      all.size(), "is", "said", "times", "of");
+  for (const auto& [label, prediction, count] : std::span(all).first(std::min(all.size(), most_mistakes)))
+    text += fmt::format("{:>12} {:>12} {:>7} {:>9}\n", name(label), name(prediction), count, m.of_label(label));
+  return text;
+}
+
+}  // namespace
+
 std::string to_string(const ConfusionMatrix& m, const std::vector<std::string>& names) {
   const auto name = [&](std::int64_t c) {
     return static_cast<std::size_t>(c) < names.size() ? fmt::format("{:.12}", names[static_cast<std::size_t>(c)]) : fmt::format("{}", c);
   };
+  if (m.classes() > most_classes) return listed_mistakes(m, name);
   std::string text = fmt::format("{:>12}", "is \\ said");
   for (std::int64_t c = 0; c < m.classes(); ++c) text += fmt::format(" {:>7.7}", name(c));
   text += fmt::format("  {:>9} {:>7} {:>7}\n", "precision", "recall", "F1");

@@ -10,6 +10,8 @@ namespace dz {
 namespace {
 
 constexpr std::array names = {"training", "dev", "test"};
+/// The share of a class from which on an accuracy says little.
+constexpr double dominant = 0.9;
 
 /// Which part each of n samples in a row belongs to: always the one that lacks most, so that every stretch has nearly the ratio.
 std::vector<std::size_t> dealt(std::size_t n, const std::array<double, 3>& share) {
@@ -69,23 +71,43 @@ std::vector<double> class_shares(const Dataset& set) {
   return shares;
 }
 
+namespace {
+
+/// The part of the samples that would have to change class to make the shares of both sets equal.
+double shares_apart(const Dataset& a, const Dataset& b) {
+  std::vector<double> p = class_shares(a), q = class_shares(b);
+  p.resize(std::max(p.size(), q.size())), q.resize(p.size());
+  double apart = 0;
+  for (std::size_t c = 0; c < p.size(); ++c) apart += std::abs(p[c] - q[c]) / 2;
+  return apart;
+}
+
+}  // namespace
+
 std::vector<std::string> split_warnings(const Split& parts) {
   std::vector<std::string> found;
   const std::array sets = {&parts.train, &parts.dev, &parts.test};
   for (std::size_t k = 0; k < 3; ++k) {
     const std::vector<std::int64_t> labels = class_numbers(*sets[k]);
-    if (!labels.empty() && std::ranges::count(labels, labels[0]) == std::ssize(labels))
-      found.push_back(fmt::format("the {} part has samples of class {} alone: nothing can be learnt or judged by it", names[k], labels[0]));
+    if (labels.empty()) continue;
+    const std::vector<double> shares = class_shares(*sets[k]);
+    const auto most = static_cast<std::size_t>(std::ranges::max_element(shares) - shares.begin());
+    const std::string called = most < sets[k]->classes.size() ? sets[k]->classes[most] : fmt::format("{}", most);
+    if (std::ranges::count(labels, static_cast<std::int64_t>(most)) == std::ssize(labels))
+      found.push_back(fmt::format("the {} part has samples of class {} alone: nothing can be learnt or judged by it", names[k], called));
+    else if (k == 0 && shares[most] >= dominant)
+      found.push_back(
+          fmt::format("{:.1f} % of the {} part are of class {}, and who always says so is right as often: judge by precision, "
+                      "recall and F1, not by the accuracy",
+                      100 * shares[most], names[k], called));
   }
-  if (parts.dev.size() == 0 || parts.test.size() == 0) return found;
-  std::vector<double> dev = class_shares(parts.dev), test = class_shares(parts.test);
-  dev.resize(std::max(dev.size(), test.size())), test.resize(dev.size());
-  double apart = 0;
-  for (std::size_t c = 0; c < dev.size(); ++c) apart += std::abs(dev[c] - test[c]) / 2;
-  if (apart > 0.1)
-    found.push_back(fmt::format("the classes have other shares in the dev part than in the test part ({:.0f} % of the samples would have to "
-                                "change class): a stratified split has them alike",
-                                100 * apart));
+  const std::size_t judged = parts.test.size() > 0 ? 2 : 1, beside = judged == 2 && parts.dev.size() > 0 ? 1 : 0;
+  if (sets[judged]->size() == 0) return found;
+  if (const double apart = shares_apart(*sets[beside], *sets[judged]); apart > 0.1)
+    found.push_back(
+        fmt::format("the classes have other shares in the {} part than in the {} part ({:.0f} % of the samples would have to "
+                    "change class): a stratified split has them alike",
+                    names[beside], names[judged], 100 * apart));
   return found;
 }
 

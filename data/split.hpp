@@ -28,8 +28,9 @@ Split split(const Dataset& set, const SplitOptions& options = {}, Generator& g =
 std::vector<double> class_shares(const Dataset& set);
 
 /// What should be known of the parts before they are trained and judged with, a sentence each: a part with samples of one class alone
-/// (the notes, part two, section six: a network learns nothing from it, and is right on it by always saying the same), and dev and test
-/// parts where more than a tenth of the samples would have to change class to make the shares equal.
+/// (the notes, part two, section six: a network learns nothing from it, and is right on it by always saying the same); a class that nine in
+/// ten samples of the training part or more are of; and dev and test parts (where there is only one of them: it and the training part) of
+/// which more than a tenth of the samples would have to change class to make the shares equal.
 std::vector<std::string> split_warnings(const Split& parts);
 
 }  // namespace dz

@@ -1,7 +1,6 @@
 // Overfitting, and three cures (the notes, part four, sections two to four): a network with far more parameters than its 60 samples need
-// learns their noise; L2, dropout and early stopping keep it from that. The picture has a row for each cure: at the left the boundary without
-// it, at the right with it.
-// usage: 05_regularisation [ITERATIONS] [PICTURE.png] [SEED]
+// learns their noise; L2, dropout and early stopping keep it from that. The picture has a row for each cure: at the left the boundary
+// without it, at the right with it. usage: 05_regularisation [ITERATIONS] [PICTURE.png] [SEED] [moons|circles]
 #include <dz/data/bias_variance.hpp>
 #include <dz/data/file.hpp>
 #include <dz/data/planar.hpp>
@@ -19,12 +18,20 @@ using namespace dz;
 
 std::int64_t iterations = 2000;
 
-/// Two moons, blurred so that they run into each other: no curve parts them without errors.
-Dataset noisy_moons(std::int64_t m) {
-  Dataset set = moons(m);
-  set.x = set.x + normal({m, 2}, 0, 0.3);
-  return set;
-}
+/// A planar set, blurred so that its classes run into each other: no curve parts them without errors. The part of the plane that is drawn,
+/// and the error that is left to who knows the classes.
+struct Planar {
+  std::string name;
+  double left, top, scale, optimal_error;
+  std::int64_t width, height;  // of a picture, `scale` pixels for 1
+
+  Dataset draw(std::int64_t m) const {
+    Dataset set = planar(name, m);
+    set.x = set.x + normal({m, 2}, 0, 0.3);
+    return set;
+  }
+};
+const Planar sets[] = {{"moons", -2, 2.5, 60, 0.08, 300, 270}, {"circles", -3.2, 3.2, 42, 0.07, 269, 269}};
 
 double cost(const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
@@ -60,13 +67,13 @@ Mlp trained(const Dataset& train, const Dataset& dev, const Cure& cure, std::uin
   return network;
 }
 
-/// What a network says of the plane, from −2 to 3 and from −2 to 2.5: blue for one class, orange for the other, the paler the less sure; the
-/// boundary is dark, the samples are dots.
-Tensor picture(const Mlp& network, const Dataset& train) {
-  constexpr std::int64_t height = 270, width = 300, scale = 60;
+/// What a network says of the plane: blue for one class, orange for the other, the paler the less sure; the boundary is dark, the samples
+/// are dots.
+Tensor picture(const Mlp& network, const Dataset& train, const Planar& set) {
+  const std::int64_t height = set.height, width = set.width;
   const auto guard = no_grad();
-  const Tensor across = expand(reshape(arange(0, width) / scale - 2, {1, width, 1}), {height, width, 1});
-  const Tensor down = expand(reshape(2.5 - arange(0, height) / scale, {height, 1, 1}), {height, width, 1});
+  const Tensor across = expand(reshape(arange(0, static_cast<double>(width)) / set.scale + set.left, {1, width, 1}), {height, width, 1});
+  const Tensor down = expand(reshape(set.top - arange(0, static_cast<double>(height)) / set.scale, {height, 1, 1}), {height, width, 1});
   const Tensor plane = reshape(concat({across, down}, 2), {height * width, 2});
   const std::vector<double> p = sigmoid(network(plane)).to_vector(), at = train.x.to_vector(), labels = train.y.to_vector();
 
@@ -89,7 +96,8 @@ Tensor picture(const Mlp& network, const Dataset& train) {
     for (std::int64_t i = -3; i <= 3; ++i)
       for (std::int64_t j = -3; j <= 3; ++j)
         if (i * i + j * j <= 10)
-          paint(static_cast<std::int64_t>((2.5 - at[2 * s + 1]) * scale) + i, static_cast<std::int64_t>((at[2 * s] + 2) * scale) + j, colours[labels[s] > 0.5], 1);
+          paint(static_cast<std::int64_t>((set.top - at[2 * s + 1]) * set.scale) + i,
+                static_cast<std::int64_t>((at[2 * s] - set.left) * set.scale) + j, colours[labels[s] > 0.5], 1);
   return Tensor(pixels);
 }
 
@@ -97,9 +105,10 @@ int main(int count, char** words) {
   if (count > 1) iterations = std::max(1ll, std::atoll(words[1]));
   const std::string file = count > 2 ? words[2] : "";
   const std::uint64_t first = count > 3 ? std::strtoull(words[3], nullptr, 10) : 1;
+  const Planar& set = count > 4 && words[4] == sets[1].name ? sets[1] : sets[0];
 
   seed(first);
-  const Dataset train = noisy_moons(60), dev = noisy_moons(200), test = noisy_moons(5000);
+  const Dataset train = set.draw(60), dev = set.draw(200), test = set.draw(5000);
   const Cure none{"none"}, cures[] = {{.name = "L2", .l2 = 0.6}, {.name = "dropout", .keep_prob = 0.3}, {.name = "early stopping", .stops_early = true}};
   std::printf("%-15s %9s %9s %9s  %s\n", "cure", "training", "dev", "test", "by training and dev error");
   std::vector<double> gaps;  // between training and test error
@@ -107,9 +116,9 @@ int main(int count, char** words) {
     const Mlp network = trained(train, dev, cure, first);
     const double on_train = error(network, train), on_dev = error(network, dev), on_test = error(network, test);
     std::printf("%-15s %7.1f %% %7.1f %% %7.1f %%  %s\n", cure.name, 100 * on_train, 100 * on_dev, 100 * on_test,
-                std::string(name(bias_variance(on_train, on_dev, 0.08).fit)).c_str());
+                std::string(name(bias_variance(on_train, on_dev, {.optimal_error = set.optimal_error}).fit)).c_str());
     gaps.push_back(on_test - on_train);
-    return picture(network, train);
+    return picture(network, train, set);
   };
   std::vector<Tensor> rows;
   const Tensor without = judged(none), beside = full({without.size(0), 12, 3}, 255, uint8), below = full({12, 2 * without.size(1) + 12, 3}, 255, uint8);

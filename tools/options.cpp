@@ -79,7 +79,10 @@ void describe_options(Groups& g, const std::string& command) {
         ("batch", text("N", "0"), "samples in a step, shuffled in every epoch; 0: the whole training part")                     //
         ("augment", text("WHAT=N,…"), "change pictures at random: flip=0.5,shift=2,crop=0.9,rotate=10,brightness=0.2")          //
         ("patience", text("N", "0"), "stop early when the dev cost has not fallen for N epochs, and keep the best; 0: do not")  //
-        ("optimal-error", text("E", "0"), "that is possible at all (people's, say), for the verdict");
+        ("optimal-error", text("E", "0"), "that is possible at all (people's, say), for the verdict")                           //
+        ("tolerated-error", text("E", "0.05"),
+         "gap that the verdict lets pass: of the training error to the optimal one (more is bias), of the dev error to the training error "
+         "(more is variance; so is half of it where that is the larger gap of the two)");
     g.optimiser.add_options()                                                                                //
         ("optimiser", text("NAME", "gd"), "gd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs")  //
         ("learning-rate", text("ALPHA", "1.2"), "size of a step")                                            //
@@ -228,6 +231,7 @@ void check_values(const po::variables_map& values, Options& o) {
   if (values.count("augment")) o.augmentation = augmentation_in(text("augment"));
   o.patience = whole_number("patience", text("patience"), 0, most);
   o.optimal_error = real_number("optimal-error", text("optimal-error"), 0, 1);
+  o.tolerated_error = real_number("tolerated-error", text("tolerated-error"), 0.001, 0.999);
   o.optimiser = one_of("optimiser", text("optimiser"), optimisers);
   o.learning_rate = real_number("learning-rate", text("learning-rate"), 0, any);
   o.momentum = real_number("momentum", text("momentum"), 0, 0.999999);

@@ -35,7 +35,7 @@ struct Options {
   double learning_rate = 0, l2 = 0, momentum = 0, weight_decay = 0, decay = 0, clip_norm = 0, clip_value = 0;  ///< clip_… 0: not clipped
   std::int64_t iterations = 0, batch = 0, warmup = 0, decay_every = 0,
                patience = 0;  ///< batch 0: all samples; patience 0: no early stopping
-  double optimal_error = 0;
+  double optimal_error = 0, tolerated_error = 0;
   std::uint64_t seed = 0;
 
   std::int64_t checkpoint_every = 0;                ///< iterations; 0: at the end only

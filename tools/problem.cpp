@@ -86,6 +86,13 @@ Dataset fitted(const Options& o, Dataset set, const std::string& path) {
   return labelled_for(std::move(set), outputs);
 }
 
+/// Before memory is taken for outputs that no label reaches.
+void require_outputs(const Options& o, const Dataset& train) {
+  const std::int64_t outputs = o.layers.back(), classes = class_count(train);
+  if (outputs > 1 && outputs > classes)
+    throw ValueError(fmt::format("--layers: {} outputs, and {} has {} classes", outputs, o.data, classes));
+}
+
 void require_features(const Dataset& set, const Dataset& train, const std::string& path, const std::string& train_path) {
   if (set.x.size(1) != train.x.size(1))
     throw ShapeError(fmt::format("{}: samples of {} numbers, where those of {} have {}", path, set.x.size(1), train_path, train.x.size(1)));
@@ -129,6 +136,7 @@ Problem make_problem(const Options& o) {
   if (generated && !o.test.empty())
     throw ValueError(fmt::format("--test: a generated set is tested on a second draw of its own, not on '{}'", o.test));
   Problem problem{read_set(o, o.data, o.labels), {}, {}, {}};
+  require_outputs(o, problem.train);
   if (generated) problem.test = read_set(o, o.data, {});
   if (!o.test.empty()) {
     problem.test = read_set(o, o.test, o.test_labels);
@@ -138,13 +146,11 @@ Problem make_problem(const Options& o) {
     Split parts = split(problem.train, {.ratio = *o.split, .stratified = o.stratified});
     if (parts.test.size() > 0 && !o.test.empty())
       throw ValueError(fmt::format("--split: a test part too, where '{}' is to test with", o.test));
-    problem.warnings = split_warnings(parts);
     problem.train = std::move(parts.train);
     if (parts.dev.size() > 0) problem.dev = std::move(parts.dev);
     if (parts.test.size() > 0) problem.test = std::move(parts.test);
-  } else {
-    problem.warnings = split_warnings({problem.train, {}, {}});
   }
+  problem.warnings = split_warnings({problem.train, problem.dev.value_or(Dataset{}), problem.test.value_or(Dataset{})});
   return problem;
 }
 

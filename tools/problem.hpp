@@ -18,8 +18,8 @@ struct Problem {
 
   /// What the network is judged by: the dev part, or for want of it the test part.
   const Dataset* judged() const { return dev ? &*dev : test ? &*test : nullptr; }
-  /// The samples are points in the plane, of two classes.
-  bool planar() const { return train.x.size(1) == 2 && !train.images && train.y.rank() == 2; }
+  /// The samples are points in the plane.
+  bool planar() const { return train.x.size(1) == 2 && !train.images; }
 };
 
 /// Reads or generates the data, and splits them. Draws from the default generator, which it seeds first. Throws FileError, ShapeError,

@@ -18,12 +18,15 @@ struct Fact {
   std::string name, value;
 };
 
+/// Regions of so many classes are drawn.
+inline constexpr int most_drawn_classes = 8;
+
 /// What a model of two features says over a rectangle of the plane, and the samples there.
 struct Boundary {
-  Array points;  ///< (m, 2), any dtype
-  Array labels;  ///< (m), each 0 or 1, any dtype
-  Array
-      probability;  ///< (rows, columns) of class 1, floating: row 0 at y = top, the last at bottom; column 0 at x = left, the last at right
+  Array points;       ///< (m, 2), any dtype
+  Array labels;       ///< (m), classes from 0 on, any dtype
+  Array probability;  ///< (rows, columns) of class 1, or (rows, columns, classes) of each, floating: row 0 at y = top, the last at bottom;
+                      ///< column 0 at x = left, the last at right
   double left = 0, right = 0, bottom = 0, top = 0;
 };
 

@@ -17,7 +17,7 @@ std::string cost_section(const std::vector<double>& costs, std::int64_t first_it
                          const std::vector<std::pair<double, double>>& dev_costs = {});
 /// Curves of one quantity in one drawing, from blue (the first) to orange (the last), over powers of ten where they span more than two.
 std::string curves_section(std::string_view heading, std::string_view quantity, const std::vector<Curve>& curves);
-/// Heat map, line of probability 0.5, and samples. Throws ShapeError and DtypeError for arrays that are none such.
+/// Heat map, lines where two classes are equally likely, and samples. Throws ShapeError and DtypeError for arrays that are none such.
 std::string boundary_section(const Boundary& boundary, const std::vector<std::string>& classes);
 /// Two surfaces beside each other.
 std::string descents_section(const Descents& descents);

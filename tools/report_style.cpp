@@ -62,9 +62,15 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 
 .boundary { max-width: 36rem; }
 .plane { width: 100%; }
-.points .c0, .points .c1 { stroke: var(--paper); stroke-width: .9; stroke-linejoin: round; }
+.points * { stroke: var(--paper); stroke-width: .9; stroke-linejoin: round; }
 .points .c0 { fill: var(--c0); }
 .points .c1 { fill: var(--c1); }
+.points .c2 { fill: #009e73; }
+.points .c3 { fill: #cc79a7; }
+.points .c4 { fill: #56b4e9; }
+.points .c5 { fill: #e69f00; }
+.points .c6 { fill: #f0e442; }
+.points .c7 { fill: #787878; }
 .contour { fill: none; stroke: var(--ink); stroke-width: 1.4; stroke-linecap: round; }
 .level { fill: none; stroke: var(--base); stroke-width: 1; }
 .way path { fill: none; stroke: var(--c1); stroke-width: 1.4; stroke-linejoin: round; }

@@ -74,12 +74,12 @@ std::string summary_json(const Options& o, const Training& t, const Run& run, co
       "  \"seconds_per_iteration\": {},\n  \"iterations\": {},\n  \"interrupted\": {},\n  \"diverged\": {},\n  \"stopped_early\": {},\n  "
       "\"options\": {{{}\n  }}\n}}\n",
       json(t.costs.back()), json(j.train.accuracy()), json(j.dev, &ConfusionMatrix::accuracy), json(j.test, &ConfusionMatrix::accuracy),
-      json(j.test, &ConfusionMatrix::mean_f1), j.verdict ? json(std::string(name(j.verdict->fit))) : "null",
-      json(run.seconds_per_iteration), t.costs.size(), run.interrupted, run.diverged, run.stopped_early, options);
+      json(j.test, &ConfusionMatrix::mean_f1), json(std::string(name(j.verdict.fit))), json(run.seconds_per_iteration), t.costs.size(),
+      run.interrupted, run.diverged, run.stopped_early, options);
 }
 
-/// The probability that the network gives to every point of a grid over the samples and a margin around them. None where the samples span more than
-/// numbers can say.
+/// The probabilities that the network gives to every point of a grid over the samples and a margin around them. None where the samples span
+/// more than numbers can say.
 std::optional<Boundary> boundary(const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
   const std::vector<double> points = set.x.to_vector();
@@ -99,7 +99,9 @@ std::optional<Boundary> boundary(const Mlp& network, const Dataset& set) {
       centres.push_back(b.top - (b.top - b.bottom) * static_cast<double>(row) / (grid - 1));
     }
   const Tensor x(Array::of(centres, {grid * grid, 2}).cast(set.x.dtype()));
-  b.probability = sigmoid(network(x)).value().reshape({grid, grid});
+  const Tensor z = network(x);
+  const std::int64_t outputs = z.size(1);
+  b.probability = outputs == 1 ? sigmoid(z).value().reshape({grid, grid}) : softmax(z).value().reshape({grid, grid, outputs});
   return b;
 }
 
@@ -152,23 +154,6 @@ std::vector<Scalar> scalars_of(const Training& t) {
   return all;
 }
 
-/// How often which class was taken for which, of the part that is judged.
-std::string classes_of(const Judgement& j, const Problem& problem) {
-  const ConfusionMatrix& shown = j.test ? *j.test : j.dev ? *j.dev : j.train;
-  const char* part = j.test ? "test" : j.dev ? "dev" : "training";
-  return fmt::format("of the {} part:\n{}", part, dz::to_string(shown, problem.train.classes));
-}
-
-std::string verdict_of(const Judgement& j) {
-  std::string text;
-  if (j.verdict) {
-    text += j.verdict->sentence + "\n";
-    for (const std::string& advice : j.verdict->advice) text += "  try " + advice + "\n";
-  }
-  for (const std::string& remark : j.remarks) text += "note: " + remark + "\n";
-  return text;
-}
-
 Report report_of(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& j) {
   const Mlp& network = t.network;
   Report report;
@@ -185,12 +170,12 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   report.costs = t.costs;
   for (const Measurement& m : measurements_of(t))
     if (!std::isnan(m.dev_cost)) report.dev_costs.emplace_back(m.iteration - 1, m.dev_cost);
-  report.confusion = classes_of(j, problem);
-  report.judgement = verdict_of(j);
+  report.confusion = class_table(j, problem);
+  report.judgement = verdict_text(j);
   add_curves(report, t);
   const Dataset& shown = problem.test ? *problem.test : problem.dev ? *problem.dev : problem.train;
   report.classes = problem.train.classes;
-  if (problem.planar()) report.boundary = boundary(network, problem.train);
+  if (problem.planar() && o.layers.back() <= most_drawn_classes) report.boundary = boundary(network, problem.train);
   if (const auto scales = differing_scales(problem.train)) report.descents = descents_of(problem.train, *scales);
   if (shown.images) {
     report.misclassified_of = problem.test ? "test" : problem.dev ? "dev" : "training";
@@ -202,24 +187,6 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
 }
 
 }  // namespace
-
-Judgement judge(const Training& t, const Problem& problem, const Run& run, const Options& o) {
-  const auto of = [&](const std::optional<Dataset>& set) { return set ? std::optional(confusion(t.network, *set)) : std::nullopt; };
-  Judgement j{confusion(t.network, problem.train), of(problem.dev), of(problem.test), {}};
-  if (const ConfusionMatrix* judged = j.dev ? &*j.dev : j.test ? &*j.test : nullptr)
-    j.verdict = bias_variance(1 - j.train.accuracy(), 1 - judged->accuracy(), o.optimal_error);
-  j.remarks = problem.warnings;
-  j.remarks.insert(j.remarks.end(), run.warnings.begin(), run.warnings.end());
-  if (auto why = stuck(t.costs, class_shares(problem.train))) j.remarks.push_back(std::move(*why));
-  if (const auto scales = differing_scales(problem.train); scales && !o.normalise)
-    j.remarks.push_back(fmt::format("the scales of features {} and {} differ by a factor of {:.3g}: with --normalise descent can take larger steps",
-                                    scales->features[0] + 1, scales->features[1] + 1, scales->ratio));
-  if (run.stopped_early)
-    j.remarks.push_back(fmt::format("stopped early; the parameters are those of the lowest dev cost, {:.6f}", t.stopping.best));
-  return j;
-}
-
-std::string to_string(const Judgement& j, const Problem& problem) { return classes_of(j, problem) + verdict_of(j); }
 
 void prepare_folder(const fs::path& folder) {
   std::error_code error;

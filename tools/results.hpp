@@ -1,24 +1,10 @@
 #pragma once
 
-#include <optional>
-
-#include <dz/data/bias_variance.hpp>
 #include <dz/graph/view.hpp>
 
-#include "tools/train.hpp"
+#include "tools/judgement.hpp"
 
 namespace dz::tool {
-
-/// What the network makes of each part.
-struct Judgement {
-  ConfusionMatrix train;
-  std::optional<ConfusionMatrix> dev, test;
-  std::optional<BiasVariance> verdict;  ///< of the training part and the one that it is judged by
-  std::vector<std::string> remarks{};   ///< warnings of the data and the run, a cost that does not fall
-};
-Judgement judge(const Training& training, const Problem& problem, const Run& run, const Options& options);
-/// The page of judgement that a training ends with.
-std::string to_string(const Judgement& judgement, const Problem& problem);
 
 /// Makes the folder where there is none, and sees that files can be written into it. Throws FileError.
 void prepare_folder(const std::filesystem::path& folder);

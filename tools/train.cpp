@@ -10,7 +10,6 @@
 
 #include <dz/data/checkpoint.hpp>
 #include <dz/data/loader.hpp>
-#include <dz/data/bias_variance.hpp>
 
 namespace dz::tool {
 namespace {

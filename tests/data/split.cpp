@@ -93,6 +93,26 @@ TEST_CASE("parts of one class, and dev and test parts that differ, are told of",
   CHECK(split_warnings({numbered({0, 1}), numbered(classes_of(20, 2)), numbered({0, 0, 0, 0, 0, 1, 1, 1, 1, 1})}).empty());
   CHECK(split_warnings({numbered({0, 1}), numbered({0, 1}), numbered({0, 1, 1})}).size() == 1);
   CHECK(split_warnings({numbered({0, 1}), numbered({0, 1}), numbered({})}).empty());  // no test part is no matter
+  // With one of the two, it is compared with the training part.
+  for (const Split& parts :
+       {Split{numbered({0, 1}), numbered({}), numbered({0, 1, 1})}, {numbered({0, 1}), numbered({0, 1, 1}), numbered({})}}) {
+    const std::vector<std::string> one = split_warnings(parts);
+    REQUIRE(one.size() == 1);
+    CHECK(one[0].find("training part than in the " + std::string(parts.dev.size() > 0 ? "dev" : "test") + " part (17 %") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("a class that nearly all samples are of is told of, by its name", "[data][split]") {
+  std::vector<std::int64_t> labels(100, 0);
+  std::fill(labels.begin(), labels.begin() + 3, 1);
+  Dataset train = numbered(labels);
+  train.classes = {"no", "yes"};
+  const std::vector<std::string> found = split_warnings({train, {}, {}});
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("97.0 % of the training part are of class no") != std::string::npos);
+  std::fill(labels.begin(), labels.begin() + 11, 1);
+  CHECK(split_warnings({numbered(labels), {}, {}}).empty());
 }
 
 TEST_CASE("ratios that make no parts are refused", "[data][split]") {

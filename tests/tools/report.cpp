@@ -404,6 +404,28 @@ TEST_CASE("a boundary is drawn where the probability crosses 0.5", "[tools]") {
   CHECK_THROWS_AS(to_html(r), ValueError);
 }
 
+TEST_CASE("of three classes the regions are drawn, with a line where two are equally likely", "[tools]") {
+  Boundary b;
+  b.points = Array::of(std::vector<float>{-1, 0, 0, 0, 1, 0}, {3, 2});
+  b.labels = Array::of(std::vector<std::int64_t>{0, 1, 2}, {3});
+  // From left to right class 0, 1 and 2, in two rows.
+  b.probability = Array::of(std::vector<float>{1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1}, {2, 3, 3});
+  b.left = b.bottom = -1;
+  b.right = b.top = 1;
+  Report r;
+  r.boundary = b;
+  r.classes = {"red", "green", "blue"};
+  const std::string page = to_html(r);
+  // 44 to 512: class 1 leads from 161 to 395, class 2 from 395 on.
+  CHECK(page.find("<path class=\"contour\" d=\"M161 8L161 476M395 476L395 8\"/><path class=\"contour\" d=\"M395 8L395 476\"/>") !=
+        page.npos);
+  for (const char* text : {"class=\"c0\"", "class=\"c1\"", "class=\"c2\"", "red", "green", "blue", "two classes alike"})
+    CHECK(page.find(text) != page.npos);
+  CHECK(imbalance(page) == "");
+  r.boundary->probability = Array::full({2, 2, 9}, 0);
+  CHECK_THROWS_AS(to_html(r), ShapeError);
+}
+
 TEST_CASE("the cost over two weights is drawn where the features' scales differ, raw beside normalised", "[tools]") {
   Generator g(1);
   const Dataset set = stretched(300, g);
