@@ -80,6 +80,8 @@ endif()
 # Fuzz targets: built with Clang and the sanitizers, by the preset fuzz.
 if(DZ_BUILD_FUZZ)
   dz_add_program(dz_fuzz_seeds tests/fuzz/seeds.cpp)
+  target_include_directories(dz_fuzz_seeds PRIVATE ${PROJECT_SOURCE_DIR})
   dz_add_program(dz_fuzz tests/fuzz/targets.cpp)
+  target_link_libraries(dz_fuzz PRIVATE dz_tool_parts)
   target_link_options(dz_fuzz PRIVATE -fsanitize=fuzzer)
 endif()

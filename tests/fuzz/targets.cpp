@@ -1,4 +1,5 @@
-// One libFuzzer program for every reader of dz's own; the environment's DZ_FUZZ names the one that it feeds.
+// One libFuzzer program for every reader of dz's own, and for what the command takes from files; the environment's DZ_FUZZ names the one
+// that it feeds.
 
 #include <cstdio>
 #include <cstdlib>
@@ -10,11 +11,15 @@
 
 #include <dz/data/checkpoint.hpp>
 #include <dz/data/csv.hpp>
+#include <dz/data/dataset.hpp>
 #include <dz/data/idx.hpp>
+#include <dz/data/model_file.hpp>
 #include <dz/data/npy.hpp>
 #include <dz/data/picture.hpp>
 #include <dz/data/safetensors.hpp>
-#include <dz/models/linear.hpp>
+#include <dz/models/mlp.hpp>
+
+#include "tools/options.hpp"
 
 using namespace dz;
 
@@ -31,6 +36,12 @@ BOOST_DESCRIBE_STRUCT(State, (), (layer, numbers, more, text))
 using Path = std::filesystem::path;
 using Target = void (*)(const Path&);
 
+/// The options of a command that takes them from a file, too.
+void read_options_of(const char* command, const char* option, const Path& file) {
+  const char* words[] = {"dz", command, option, file.c_str()};
+  tool::read_options(words);
+}
+
 constexpr std::pair<std::string_view, Target> targets[] = {
     {"npy", [](const Path& p) { read_npy(p); }},
     {"npz", [](const Path& p) { read_npz(p); }},
@@ -40,6 +51,15 @@ constexpr std::pair<std::string_view, Target> targets[] = {
        State state;
        load_checkpoint(p, state);
      }},
+    {"model",
+     [](const Path& p) {
+       Mlp network = mlp({2, 3, 1});
+       load_model(p, network);
+       read_options_of("predict", "--model", p);
+     }},
+    {"config", [](const Path& p) { read_options_of("train", "--config", p); }},
+    {"labelled_npz", [](const Path& p) { read_labelled_npz(p); }},
+    {"table", [](const Path& p) { read_csv(p); }},
     {"idx", [](const Path& p) { read_idx(p); }},
     {"csv", [](const Path& p) { read_labelled_csv(p); }},
     {"picture", [](const Path& p) { read_picture(p); }},
