@@ -1,6 +1,6 @@
 // A convolutional network on handwritten digits: 8,000 to learn from, 2,000 held out, mini-batches, Adam, and pictures moved a little at
 // every look.
-// usage: 07_digits [EPOCHS] [IMAGES LABELS]
+// usage: 07_digits [EPOCHS] [SEED] [IMAGES LABELS]
 #include <dz/data/idx.hpp>
 #include <dz/data/loader.hpp>
 #include <dz/data/metrics.hpp>
@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 using namespace dz;
@@ -24,14 +25,15 @@ double accuracy(const LeNet& network, const Dataset& set) {
 
 int main(int count, char** words) {
   const std::filesystem::path data = std::getenv("DZ_DATA") ? std::getenv("DZ_DATA") : "../shared";
-  const std::filesystem::path images = count > 3 ? words[2] : data / "data/t10k-images-idx3-ubyte.gz";
-  const std::filesystem::path labels = count > 3 ? words[3] : data / "data/t10k-labels-idx1-ubyte.gz";
+  const std::filesystem::path images = count > 4 ? words[3] : data / "data/t10k-images-idx3-ubyte.gz";
+  const std::filesystem::path labels = count > 4 ? words[4] : data / "data/t10k-labels-idx1-ubyte.gz";
   const std::int64_t epochs = count > 1 ? std::atoll(words[1]) : 1;
+  const std::uint64_t first = count > 2 ? std::strtoull(words[2], nullptr, 10) : 1;
   if (!std::filesystem::exists(images)) return std::printf("skipped: there is no %s\n", images.c_str()), 77;
 
-  seed(1);
+  seed(first);
   const Split parts = split(read_labelled_idx(images, labels), {.ratio = {8, 0, 2}, .stratified = true});
-  const Loader loader(parts.train, {.batch = 64, .seed = 1, .transform = augmenting({.shift = 2, .rotate = 10})});
+  const Loader loader(parts.train, {.batch = 64, .seed = first, .transform = augmenting({.shift = 2, .rotate = 10})});
   LeNet network({.height = 28, .width = 28, .channels = 1, .classes = 10});
   std::printf("%s", summary(network, pictures(slice(parts.train.x, 0, 0, 64))).c_str());
 
