@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include <dz/tensor/error.hpp>
 
@@ -10,7 +11,8 @@ namespace dz {
 namespace {
 
 /// Classes of so many samples at least are to be recognised, and so many of those that are not are named.
-constexpr std::int64_t fewest_samples = 5, most_named = 3;
+constexpr std::int64_t fewest_samples = 5;
+constexpr std::size_t most_named = 3;
 
 void check(double value, std::string_view what) {
   if (!(value >= 0 && value <= 1)) throw ValueError(fmt::format("the {} error is {}, outside 0 to 1", what, value), "bias_variance");
@@ -29,15 +31,12 @@ std::vector<std::int64_t> missed(const ConfusionMatrix& matrix, const ConfusionM
 std::string named(const std::vector<std::int64_t>& classes, const ConfusionMatrix& matrix, std::string_view part,
                   const std::vector<std::string>& names) {
   std::string text;
-  for (const std::int64_t c : classes) {
-    if (&c - classes.data() == most_named) {
-      text += fmt::format(", and {} more classes", std::ssize(classes) - most_named);
-      break;
-    }
+  for (const std::int64_t c : std::span(classes).first(std::min(classes.size(), most_named))) {
     const auto i = static_cast<std::size_t>(c);
     text += fmt::format("{}class {} ({} of the {} samples of the {} part)", text.empty() ? "" : ", ",
                         i < names.size() ? names[i] : fmt::format("{}", c), matrix.of_label(c), matrix.total(), part);
   }
+  if (classes.size() > most_named) text += fmt::format(", and {} more classes", classes.size() - most_named);
   return text.empty() ? text : fmt::format("; {} {} never recognised", text, classes.size() == 1 ? "is" : "are");
 }
 

@@ -162,7 +162,8 @@ MemberReader::MemberReader(const ZipMember& member) : member_(member), left_(mem
 void MemberReader::refuse() const { throw FileError(fmt::format("it does not unpack to its {} bytes", member_.size)); }
 
 std::string MemberReader::text(std::uint64_t count) {
-  if (count > left_) throw FileError(fmt::format("{} bytes are asked for, and {} left", count, left_));
+  if (count > left_)
+    throw FileError(fmt::format("it ends at byte {} where {} bytes are due from byte {}", member_.size, count, member_.size - left_));
   std::string bytes;
   if (inflater_) {
     bytes.resize(static_cast<std::size_t>(count));

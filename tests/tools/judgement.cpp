@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "tests/tools/command.hpp"
@@ -26,7 +27,8 @@ template <class Rule> std::string table(const std::filesystem::path& path, int s
 
 /// What train prints and notes, after it ended well.
 std::string trained(std::vector<std::string> options) {
-  std::vector<std::string> words = {"train", "--iterations", "50"};
+  std::vector<std::string> words = {"train"};
+  if (std::ranges::find(options, "--iterations") == options.end()) words.insert(words.end(), {"--iterations", "50"});
   words.insert(words.end(), options.begin(), options.end());
   const Outcome outcome = run_dz(words);
   INFO(outcome.out << outcome.error);

@@ -417,7 +417,7 @@ TEST_CASE("of three classes the regions are drawn, with a line where two are equ
   r.classes = {"red", "green", "blue"};
   const std::string page = to_html(r);
   // 44 to 512: class 1 leads from 161 to 395, class 2 from 395 on.
-  CHECK(page.find("<path class=\"contour\" d=\"M161 8L161 476M395 476L395 8\"/><path class=\"contour\" d=\"M395 8L395 476\"/>") !=
+  CHECK(page.find("<path class=\"contour\" d=\"M161 8L161 476M395 8L395 476\"/><path class=\"contour\" d=\"M395 8L395 476\"/>") !=
         page.npos);
   for (const char* text : {"class=\"c0\"", "class=\"c1\"", "class=\"c2\"", "red", "green", "blue", "two classes alike"})
     CHECK(page.find(text) != page.npos);
