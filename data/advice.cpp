@@ -74,22 +74,30 @@ std::vector<std::string> advice(Fit fit, const Situation& situation) {
   return all;
 }
 
-std::optional<std::string> stuck(std::span<const double> costs, std::span<const double> class_shares, const Situation& situation) {
-  if (costs.size() < 20 || class_shares.size() < 2) return std::nullopt;
-  double blind = 0;
-  for (const double p : class_shares) blind -= p > 0 ? p * std::log(p) : 0;
+namespace {
+
+/// Over its last half the curve stays at that level. Both quarters, so that a curve on its way down is none that stays.
+bool stays_at(std::span<const double> costs, double level) {
   const auto mean = [](std::span<const double> part) {
     return std::accumulate(part.begin(), part.end(), 0.0) / static_cast<double>(part.size());
   };
   const std::size_t quarter = costs.size() / 4;
-  // Both quarters, so that a curve on its way down is none that stays.
-  for (const auto& part : {costs.last(quarter), costs.last(2 * quarter).first(quarter)})
-    if (!(std::abs(mean(part) - blind) < 1e-3)) return std::nullopt;
+  return std::abs(mean(costs.last(quarter)) - level) < 1e-3 && std::abs(mean(costs.last(2 * quarter).first(quarter)) - level) < 1e-3;
+}
+
+}  // namespace
+
+std::optional<std::string> stuck(std::span<const double> costs, std::span<const double> class_shares, const Situation& situation) {
+  if (costs.size() < 20 || class_shares.size() < 2) return std::nullopt;
   const double equal = std::log(static_cast<double>(class_shares.size()));
-  const std::string value =
-      std::abs(blind - equal) < 5e-4 ? fmt::format("{:.6f} = ln {}", equal, class_shares.size()) : fmt::format("{:.6f}", blind);
-  return fmt::format("the cost stays at {}, what it costs to say the classes' shares for every sample: nothing is learnt. Why: {}", value,
-                     fmt::join(causes(situation), "; "));
+  double of_shares = 0;
+  for (const double p : class_shares) of_shares -= p > 0 ? p * std::log(p) : 0;
+  std::string level;
+  if (stays_at(costs, equal))
+    level = fmt::format("{:.6f} = ln {}, what it costs to call all classes equally likely", equal, class_shares.size());
+  else if (stays_at(costs, of_shares)) level = fmt::format("{:.6f}, what it costs to say the classes' shares for every sample", of_shares);
+  else return std::nullopt;
+  return fmt::format("the cost stays at {}: nothing is learnt. Why: {}", level, fmt::join(causes(situation), "; "));
 }
 
 }  // namespace dz

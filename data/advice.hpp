@@ -31,9 +31,9 @@ struct Situation {
 /// size: 1e-5 to 1e-3 where there are more parameters than samples, 1e-7 to 1e-5 otherwise.
 std::vector<std::string> advice(Fit fit, const Situation& situation = {});
 
-/// Why the cost does not fall, where over its last half it stays, on the mean, within a thousandth of what it costs to say nothing but the
-/// classes' shares for every sample, −Σ p·ln p: 0.693147 = ln 2 for two equal ones (the notes, part three, section three: the sign that
-/// nothing was learnt), with the causes that the situation leaves. Nothing for fewer than 20 costs or two classes.
+/// Why the cost does not fall, where over its last half it stays, on the mean, within a thousandth of what it costs to call all n classes
+/// equally likely, ln n (the notes, part three, section three: 0.693147 = ln 2 is the sign that nothing was learnt), or to say the classes'
+/// shares for every sample, −Σ p·ln p; with the causes that the situation leaves. Nothing for fewer than 20 costs or two classes.
 std::optional<std::string> stuck(std::span<const double> costs, std::span<const double> class_shares, const Situation& situation = {});
 
 }  // namespace dz

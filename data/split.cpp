@@ -106,7 +106,7 @@ std::vector<std::string> split_warnings(const Split& parts) {
   if (const double apart = shares_apart(*sets[beside], *sets[judged]); apart > 0.1)
     found.push_back(
         fmt::format("the classes have other shares in the {} part than in the {} part ({:.0f} % of the samples would have to "
-                    "change class): a stratified split has them alike",
+                    "change class): a stratified split of all data has them alike",
                     names[beside], names[judged], 100 * apart));
   return found;
 }

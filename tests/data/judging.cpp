@@ -193,6 +193,8 @@ TEST_CASE("notes 3.3: a cost that stays at ln 2 is recognised, by a deep network
   CHECK(stuck(std::vector<double>(50, std::log(10.0)), tenths)->find("ln 10") != std::string::npos);
   CHECK_FALSE(stuck(std::vector<double>(50, std::log(10.0)), halves));
   CHECK_FALSE(stuck(std::vector<double>(19, std::log(2.0)), halves));
+  CHECK(contains(*stuck(std::vector<double>(50, std::log(2.0)), std::vector<double>{0.9, 0.1}), "0.693147 = ln 2"));  // of whatever shares
+  CHECK_FALSE(stuck(std::vector<double>(50, 0.5), std::vector<double>{0.9, 0.1}));
   CHECK(contains(*stuck(std::vector<double>(50, 0.325083), std::vector<double>{0.9, 0.1}), "0.325083, what"));  // −0.9·ln 0.9 − 0.1·ln 0.1
   const auto why = [&](const Situation& s) { return stuck(std::vector<double>(50, std::log(2.0)), halves, s).value(); };
   CHECK(contains(why({}), "first weights may be too small"));
