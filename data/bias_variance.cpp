@@ -76,7 +76,7 @@ BiasVariance judged(double training_error, std::optional<double> dev_error, cons
   if (dev_error) {
     const double variance = *dev_error - training_error;
     v.variance = variance;
-    varied = varied || variance > options.tolerated || (variance > options.tolerated / 2 && variance > v.bias);
+    varied = varied || variance > options.tolerated || (variance > options.tolerated / 2 && variance >= training_error);
     gap = fmt::format(", the {} error of {:.1f} % is {:.1f} points from the training error", options.judged_by, 100 * *dev_error,
                       100 * variance);
   }

@@ -27,9 +27,9 @@ struct BiasVariance {
 };
 
 /// Judges by errors in parts of 1 (0.15 is 15 %). The bias is high where it is above `tolerated`. The variance is high where it is above
-/// `tolerated`, and above half of that where it is the larger part of what the dev error has more than the optimal one (0 % and 4 %: what
-/// is left to gain is variance). Without a dev error it judges the bias alone: Fit::high_bias or Fit::low_bias. Throws ValueError for an
-/// error outside [0, 1] or a `tolerated` outside (0, 1).
+/// `tolerated`, or above half of that while the dev error is twice the training error or more (0 % and 4 %: all that is left to gain is
+/// variance). Without a dev error it judges the bias alone: Fit::high_bias or Fit::low_bias. Throws ValueError for an error outside [0, 1]
+/// or a `tolerated` outside (0, 1).
 BiasVariance bias_variance(double training_error, std::optional<double> dev_error, const BiasVarianceOptions& options = {});
 
 /// The same of what was predicted, `dev` may be null; and where one class is never recognised, however few its samples (from five on), the

@@ -19,19 +19,20 @@ using namespace dz;
 std::int64_t iterations = 2000;
 
 /// A planar set, blurred so that its classes run into each other: no curve parts them without errors. The part of the plane that is drawn,
-/// and the error that is left to who knows the classes.
+/// the error that is left to who knows the classes, and how much regularisation helps.
 struct Planar {
   std::string name;
-  double left, top, scale, optimal_error;
-  std::int64_t width, height;  // of a picture, `scale` pixels for 1
+  double noise, optimal_error, l2, keep_prob;
+  double left, top, scale;     // a picture's corner, and pixels for 1
+  std::int64_t width, height;  // of a picture
 
   Dataset draw(std::int64_t m) const {
     Dataset set = planar(name, m);
-    set.x = set.x + normal({m, 2}, 0, 0.3);
+    set.x = set.x + normal({m, 2}, 0, noise);
     return set;
   }
 };
-const Planar sets[] = {{"moons", -2, 2.5, 60, 0.08, 300, 270}, {"circles", -3.2, 3.2, 42, 0.07, 269, 269}};
+const Planar sets[] = {{"moons", 0.3, 0.08, 0.6, 0.3, -2, 2.5, 60, 300, 270}, {"circles", 0.45, 0.15, 1, 0.5, -3.3, 3.3, 36, 238, 238}};
 
 double cost(const Mlp& network, const Dataset& set) {
   const auto guard = no_grad();
@@ -109,7 +110,9 @@ int main(int count, char** words) {
 
   seed(first);
   const Dataset train = set.draw(60), dev = set.draw(200), test = set.draw(5000);
-  const Cure none{"none"}, cures[] = {{.name = "L2", .l2 = 0.6}, {.name = "dropout", .keep_prob = 0.3}, {.name = "early stopping", .stops_early = true}};
+  const Cure none{"none"},
+      cures[] = {
+          {.name = "L2", .l2 = set.l2}, {.name = "dropout", .keep_prob = set.keep_prob}, {.name = "early stopping", .stops_early = true}};
   std::printf("%-15s %9s %9s %9s  %s\n", "cure", "training", "dev", "test", "by training and dev error");
   std::vector<double> gaps;  // between training and test error
   const auto judged = [&](const Cure& cure) {

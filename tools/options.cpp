@@ -82,7 +82,7 @@ void describe_options(Groups& g, const std::string& command) {
         ("optimal-error", text("E", "0"), "that is possible at all (people's, say), for the verdict")                           //
         ("tolerated-error", text("E", "0.05"),
          "gap that the verdict lets pass: of the training error to the optimal one (more is bias), of the dev error to the training error "
-         "(more is variance; so is half of it where that is the larger gap of the two)");
+         "(more is variance, and half of it where the dev error is twice the training error)");
     g.optimiser.add_options()                                                                                //
         ("optimiser", text("NAME", "gd"), "gd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs")  //
         ("learning-rate", text("ALPHA", "1.2"), "size of a step")                                            //

@@ -93,9 +93,10 @@ TEST_CASE("notes 4.2: the four rows of the table, and the optimal error", "[data
         Fit::right);  // "if the optimal error is 15 %, the second case is just right too"
   CHECK(bias_variance(0, 0.11).fit == Fit::high_variance);
   CHECK(bias_variance(0, 0.037).fit == Fit::high_variance);  // all that is left to gain
-  CHECK(bias_variance(0.04, 0.07).fit == Fit::right);        // three points more, of which the bias has four
+  CHECK(bias_variance(0.04, 0.07).fit == Fit::right);        // three points more, but not twice as many
+  CHECK(bias_variance(0.03, 0.06).fit == Fit::high_variance);
   CHECK(bias_variance(0, 0.02).fit == Fit::right);
-  CHECK(bias_variance(0.15, 0.18, {.optimal_error = 0.15}).fit == Fit::high_variance);
+  CHECK(bias_variance(0.08, 0.12, {.optimal_error = 0.08}).fit == Fit::right);
   const BiasVariance both = bias_variance(0.15, 0.30, {.optimal_error = 0.02});
   CHECK(both.bias == Approx(0.13));
   CHECK(both.variance.value() == Approx(0.15));
