@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <optional>
 
 #include <dz/calculus/comparison.hpp>
+#include <dz/calculus/terms.hpp>
 
 namespace dz::detail {
 namespace {
@@ -98,36 +100,6 @@ std::string misplaced(const Values& d, const Values& s, const Shape& shape, doub
     const auto reversed = rearranged(s, shape, [&](auto& i) { return i[axis] = shape[a] - 1 - i[axis], true; });
     if (all_near(d, *reversed, small)) return fmt::format("it is reversed along axis {}", a);
   }
-  return "";
-}
-
-/// A factor that is the output, of each output by itself.
-std::string output_factor(const Explanation& e) {
-  std::size_t seen = 0;
-  for (std::size_t r = 1; r < e.slopes.size(); ++r)
-    for (std::size_t k = 0; k < e.slopes[r].size(); ++k) {
-      if (!near(e.derivatives[r][k] * e.values[r], e.slopes[r][k], e.small)) return "";
-      seen += std::abs(e.slopes[r][k]) > e.small;
-    }
-  return seen > 1 ? "a factor y, the output, is missing" : "";
-}
-
-/// A factor that is the input itself, its inverse or the like.
-std::string input_factor(const Values& d, const Values& s, const Values& x, double small) {
-  const auto follows = [&](auto f) {
-    std::size_t seen = 0;
-    for (std::size_t k = 0; k < s.size(); ++k) {
-      if (std::abs(s[k]) <= small) continue;
-      if (!near(d[k], s[k] * f(x[k]), small)) return false;
-      ++seen;
-    }
-    return seen > 1;
-  };
-  if (follows([](double v) { return 1 / v; })) return "a factor that is this input is missing, or a division by it is too many";
-  if (follows([](double v) { return v; })) return "a factor that is this input is too many, or a division by it is missing";
-  if (follows([](double v) { return 2 / v; }) || follows([](double v) { return 1 / (2 * v); })) return "a factor of about this input is missing";
-  if (follows([](double v) { return v * v; })) return "a factor that is this input's square is too many";
-  if (follows([](double v) { return 1 / (v * v); })) return "a factor that is this input's square is missing";
   return "";
 }
 
@@ -289,6 +261,8 @@ class Contributions {
     if (stray_) return missing_ ? missing_and_stray() : stray();
     return missing_ ? missing() : "";
   }
+  /// Outputs contribute that do not depend on it.
+  bool strays() const { return stray_ > 0; }
 
  private:
   std::string missing() const {
@@ -383,6 +357,37 @@ std::string few_elements(const Explanation& e) {
   return which + (place.empty() ? "" : "\n" + place);
 }
 
+/// Where all slopes along an axis (or all of all) sum to 0, as they are or times the input, and the derivatives do not.
+std::string invariance(const Explanation& e) {
+  const auto sums_to_zero = [&](const Gradients& of, int axis, bool scaled, double bar) {
+    std::size_t sums = 0;
+    for (std::size_t r = 0; r < of.size(); ++r) {
+      std::map<Index, std::pair<double, double>> lines;  // the sum, and its size
+      std::map<Index, int> terms;
+      for (std::size_t k = 0; k < e.x.size(); ++k) {
+        Index index = axis < 0 ? Index{} : unravelled(static_cast<std::int64_t>(k), e.shape);
+        if (axis >= 0) index[static_cast<std::size_t>(axis)] = 0;
+        const double term = of[r][k] * (scaled ? e.x[k] : 1);
+        lines[index].first += term, lines[index].second += std::abs(term) + 3 * e.bars[r][k] / bar;
+        terms[index] += std::abs(term) > 1e-3 * e.small;
+      }
+      for (const auto& [index, line] : lines) {
+        if (std::abs(line.first) > bar * line.second + bar * e.small) return false;
+        sums += terms[index] > 1;
+      }
+    }
+    return sums > 1;
+  };
+  for (const bool scaled : {false, true})
+    for (int axis = e.shape.rank() - 1; axis >= (e.shape.rank() > 1 ? -1 : 0); --axis) {
+      if (axis >= 0 && e.shape[axis] < 2) continue;
+      if (!sums_to_zero(e.slopes, axis, scaled, 1e-6) || sums_to_zero(e.derivatives, axis, scaled, 1e-3)) continue;
+      return fmt::format("{} {}{} changes no output, by your derivative it does: is a term lost?", scaled ? "multiplying" : "adding a number to", e.inputs[e.own].name,
+                         fmt::format("{}{}", axis < 0 ? "" : fmt::format(" along axis {}", axis), scaled ? " by a number" : ""));
+    }
+  return "";
+}
+
 }  // namespace
 
 std::string likely_cause(const Explanation& e) {
@@ -396,9 +401,16 @@ std::string likely_cause(const Explanation& e) {
     if (std::string text = MixedAxes(e).describe(); !text.empty()) return text;
     if (std::string text = SymmetricParts(e).describe(); !text.empty()) return text;
   }
-  if (std::string text = Contributions(e).describe(); !text.empty()) return text;
-  if (std::string text = output_factor(e); !text.empty()) return text;
-  return input_factor(d, s, e.x, e.small);
+  std::string text;
+  const auto add = [&text](const std::string& more) { text += (text.empty() || more.empty() ? "" : "\n") + more; };
+  const Contributions contributions(e);
+  add(contributions.describe());
+  if (text.empty()) {
+    add(neighbour_instead(e));
+    add(factor_or_term(e));
+  }
+  if (!contributions.strays()) add(invariance(e));
+  return text;
 }
 
 }  // namespace dz::detail

@@ -34,7 +34,7 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
   const auto half = [](In x) { return record("half", square_value, wrt(x, [x](const Tensor& dy) { return dy * x; })); };
   check_finds(gradcheck(half, normal({5})), "0.5 times");
   const auto bare = [](In x) { return record("bare", square_value, wrt(x, [](const Tensor& dy) { return dy * 2; })); };
-  check_finds(gradcheck(bare, normal({5})), "a factor that is this input is missing");
+  check_finds(gradcheck(bare, normal({5})), "times input 0 it would be right: is that factor missing");
   const auto shifted = [](In x) {
     return record("shifted", square_value, wrt(x, [x](const Tensor& dy) {
                     const Array right = (dy * x * 2).value(), out = Array::full(right.shape(), 0, right.dtype());
@@ -74,7 +74,7 @@ TEST_CASE("the likely cause is named", "[gradcheck]") {
   const auto powers = [](In z) {
     return record("powers", [](const Array& v) { return exp(square(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) { return dy * z * 2; }));
   };
-  check_finds(gradcheck(powers, normal({3, 4})), "a factor y, the output, is missing");
+  check_finds(gradcheck(powers, normal({3, 4})), "times the output it would be right: is that factor missing");
   const auto swish = [](In z) {
     return record("swish", [](const Array& v) { return (Tensor(v) * sigmoid(Tensor(v))).value(); }, wrt(z, [z](const Tensor& dy) {
                     const Tensor a = sigmoid(z);
@@ -186,4 +186,55 @@ TEST_CASE("a t() that one of several terms lacks is found by what is symmetric",
   check_leaves_out(gradcheck(sandwich("x"), a, x), of_dy);
   check_finds(gradcheck(sandwich("term"), a, x), "added to its own transposed in axes 0 and 1 it is right: is a t() missing, or one too many, around one of its terms?");
   CHECK_THAT(gradcheck(sandwich(""), a, x), Passes());
+}
+
+TEST_CASE("a factor or a term that would put it right is named", "[gradcheck]") {
+  const auto pooled = [](bool right) {  // the mean of v, weighted by softmax(s)
+    return [right](In s, In v) {
+      return record("pooled", [](const Array& s, const Array& v) { return sum(softmax(Tensor(s), 1) * Tensor(v), 1, true).value(); },
+                    wrt(s, [s, v, right](const Tensor& dy, const Tensor& y) { return dy * softmax(s, 1) * (right ? v - y : Tensor(v)); }), wrt(v, [s](const Tensor& dy) { return dy * softmax(s, 1); }));
+    };
+  };
+  const Tensor a = normal({4, 5}), b = normal({4, 5});
+  const std::string shift = "adding a number to input 0 along axis 1 changes no output, by your derivative it does: is a term lost?";
+  check_finds(gradcheck(pooled(false), a, b), "with (input 1 − the output) for a factor input 1 it would be right: is a term of it lost?");
+  check_finds(gradcheck(pooled(false), a, b), shift);
+  CHECK_THAT(gradcheck(pooled(true), a, b), Passes());
+
+  const auto wave = [](int which) {  // x · sin(x)
+    return [which](In x) {
+      return record("wave", [](const Array& v) { return (Tensor(v) * sin(Tensor(v))).value(); },
+                    wrt(x, [x, which](const Tensor& dy) { return which == 0 ? dy * sin(x) : which == 1 ? dy * x * cos(x) : which == 2 ? dy * (sin(x) + 2 * x * cos(x)) : dy * (sin(x) + x * cos(x)); }));
+    };
+  };
+  check_finds(gradcheck(wave(0), a), "with dy · input 0 · cos(input 0) added it would be right: is that term missing?");
+  check_finds(gradcheck(wave(1), a), "with dy · sin(input 0) added it would be right: is that term missing?");
+  check_finds(gradcheck(wave(2), a), "with dy · input 0 · cos(input 0) taken away it would be right: is that term one too many?");
+  check_leaves_out(gradcheck(wave(0), a), "changes no output");
+  CHECK_THAT(gradcheck(wave(3), a), Passes());
+
+  const auto hasty = [](In z) { return record("hasty", [](const Array& v) { return tanh(Tensor(v)).value(); }, wrt(z, [](const Tensor& dy, const Tensor& y) { return dy * (1 - y); })); };
+  check_finds(gradcheck(hasty, a), "times (1 + the output) it would be right: is that factor missing?");
+}
+
+TEST_CASE("the neighbour of a value in its place is found", "[gradcheck]") {
+  const auto staggered = [](int by) {  // x[i] · w[i + 1]
+    return [by](In x, In w) {
+      return record("staggered", [](const Array& x, const Array& w) { return (Tensor(x) * roll(Tensor(w), -1, 1)).value(); },
+                    wrt(x, [w, by](const Tensor& dy) { return dy * roll(w, by, 1); }), wrt(w, [x](const Tensor& dy) { return roll(dy * x, 1, 1); }));
+    };
+  };
+  const Tensor x = normal({3, 5}), w = normal({3, 5});
+  check_finds(gradcheck(staggered(0), x, w), "with input 1 one after along axis 1 for input 1 itself, as a factor, it would be right: is an index off by one?");
+  check_finds(gradcheck(staggered(-2), x, w), "input 0 (3, 5): wrong");
+  check_leaves_out(gradcheck(staggered(-2), x, w), "off by one");
+  CHECK_THAT(gradcheck(staggered(-1), x, w), Passes());
+  const auto relative = [](int by) {  // the slope of exp(x[i] · (w[i + 1] − x[i] / 2)) by x has (w[i + 1] − x[i])
+    return [by](In x, In w) {
+      return record("relative", [](const Array& x, const Array& w) { return exp(Tensor(x) * (roll(Tensor(w), -1, 1) - Tensor(x) / 2)).value(); },
+                    wrt(x, [x, w, by](const Tensor& dy, const Tensor& y) { return dy * y * (roll(w, by, 1) - x); }), wrt(w, [x](const Tensor& dy, const Tensor& y) { return roll(dy * y * x, 1, 1); }));
+    };
+  };
+  check_finds(gradcheck(relative(0), x, w), "with input 1 one after along axis 1 for input 1 itself, in (input 1 − input 0), it would be right");
+  CHECK_THAT(gradcheck(relative(-1), x, w), Passes());
 }
