@@ -22,6 +22,8 @@ struct ThreadState {
   Node* dead = nullptr;       // nodes to be released by the outermost release
 };
 extern constinit thread_local ThreadState thread_state;
+/// The line of the outermost dz call, or the one given where none is open.
+inline At call_site(At at) { return thread_state.call ? thread_state.call : at; }
 
 /// Sets a flag of the thread until it goes out of scope.
 class [[nodiscard]] FlagGuard {

@@ -95,6 +95,13 @@ Tensor variable(const Tensor& x) {
   return Tensor(value, NodeRef::adopt(detail::make_node<Leaf>(value)));
 }
 
+void Tensor::refuse_axis(int axis, At at) const { throw ShapeError(fmt::format("axis {} of {}", axis, to_string(shape())), "size", detail::call_site(at)); }
+
+void Tensor::refuse_item(At at) const {
+  if (!value_) throw ValueError("an empty tensor has no element", "item", detail::call_site(at));
+  throw ShapeError(fmt::format("one element is asked for, {} has {}", to_string(shape()), size()), "item", detail::call_site(at));
+}
+
 void In::refuse_empty(At at) { throw ValueError("an empty tensor is given to an operation", {}, at); }
 
 std::string to_string(const Tensor& t) { return to_string(t.value()); }

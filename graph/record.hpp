@@ -61,7 +61,6 @@ namespace detail {
 
 inline constexpr std::size_t max_outputs = 65535;  // a NodeRef has sixteen bits for the number
 
-inline At call_site(At at) { return thread_state.call ? thread_state.call : at; }
 [[noreturn]] void refuse_second_order(const char* name, At at);
 
 template <class D> inline constexpr bool of_tensors = std::is_invocable_v<D&, const Tensor&> || std::is_invocable_v<D&, const Tensor&, const Tensor&>;

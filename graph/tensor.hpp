@@ -77,10 +77,20 @@ class Tensor {
   Shape shape() const { return value_.shape(); }
   int rank() const { return value_.rank(); }
   std::int64_t size() const { return value_.size(); }
-  std::int64_t size(int axis) const { return value_.size(value_.shape().axis(axis)); }
+  /// Of one axis, negative ones counted from the end. Throws ShapeError where there is none such.
+  std::int64_t size(int axis, At at = At::here()) const {
+    const int rank = value_.rank(), i = axis < 0 ? axis + rank : axis;
+    if (i < 0 || i >= rank) [[unlikely]]
+      refuse_axis(axis, at);
+    return value_.size(i);
+  }
   Dtype dtype() const { return value_.dtype(); }
   /// The one element, read on the host. Throws ShapeError where there is not exactly one.
-  template <class T = double> T item() const { return value_.item<T>(); }
+  template <class T = double> T item(At at = At::here()) const {
+    if (!value_ || value_.size() != 1) [[unlikely]]
+      refuse_item(at);
+    return value_.item<T>();
+  }
   /// All elements in row order, converted.
   template <class T = double> std::vector<T> to_vector() const { return value_.to_vector<T>(); }
 
@@ -105,6 +115,9 @@ class Tensor {
   Tensor t(At at = At::here()) const;
 
  private:
+  [[noreturn]] void refuse_axis(int axis, At at) const;
+  [[noreturn]] void refuse_item(At at) const;
+
   Array value_;
   NodeRef from_;
 };

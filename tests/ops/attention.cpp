@@ -177,9 +177,8 @@ TEST_CASE("attention that does not fit is refused with shapes and line", "[atten
   };
   const Tensor q = zeros({2, 3, 4}), k = zeros({2, 5, 4}), v = zeros({2, 5, 6});
   const int line = __LINE__ + 1;
-  CHECK(message([&] {
-          return attention(q, zeros({2, 5, 3}), v);
-        }) ==
+  const std::string narrow = message([&] { return attention(q, zeros({2, 5, 3}), v); });
+  CHECK(narrow ==
         "[attention] queries and keys differ in width: q (2, 3, 4), k (2, 5, 3), v (2, 5, 6), at attention.cpp:" + std::to_string(line));
   const auto refuses = [&](auto f, const char* reason) {
     const std::string what = message(f);

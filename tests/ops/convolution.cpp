@@ -248,9 +248,8 @@ TEST_CASE("convolutions that do not fit are refused with shapes, options and lin
   };
   const Tensor x = zeros({2, 5, 5, 4}), w = zeros({6, 4, 3, 3});
   int line = __LINE__ + 1;
-  CHECK(message([&] {
-          return conv2d(x, zeros({6, 3, 3, 3}), {.padding = {1, 0}});
-        }) ==
+  const std::string channels = message([&] { return conv2d(x, zeros({6, 3, 3, 3}), {.padding = {1, 0}}); });
+  CHECK(channels ==
         "[conv2d] channels differ: x (2, 5, 5, 4), kernel (6, 3, 3, 3) (stride 1x1, padding 1x0, dilation 1x1, groups 1), at "
         "convolution.cpp:" +
             std::to_string(line));

@@ -119,7 +119,8 @@ TEST_CASE("losses never broadcast, and say so with the user's line", "[ops]") {
   CHECK(refusal<ShapeError>([&] { mean_squared(a, flat); }) == "[mean_squared] prediction (4, 1) and target (4)" + tail);
   CHECK(refusal<ShapeError>([&] { mean_squared(a, 1); }) == "[mean_squared] prediction (4, 1) and target ()" + tail);
   const int line = __LINE__ + 1;
-  CHECK(what_of<ShapeError>([&] { binary_cross_entropy_with_logits(a, flat); }) ==
+  const std::string what = what_of<ShapeError>([&] { binary_cross_entropy_with_logits(a, flat); });
+  CHECK(what ==
         "[binary_cross_entropy_with_logits] prediction (4, 1) and target (4)" + tail + ", at loss.cpp:" + std::to_string(line));
 }
 

@@ -39,7 +39,10 @@ TEST_CASE("empty and moved-from tensors are refused, not followed", "[ops]") {
   CHECK_THROWS_AS(none.grad(), GraphError);
   CHECK_THROWS_AS(none.shape(), ValueError);
   CHECK_THROWS_AS(none.t(), ValueError);
-  CHECK_THROWS_AS(none.item(), ValueError);
+  const int asked = __LINE__ + 1;
+  CHECK(what_of<ValueError>([&] { none.item(); }) == "[item] an empty tensor has no element, at misuse.cpp:" + std::to_string(asked));
+  CHECK(what_of<ShapeError>([&] { zeros({2, 3}).item(); }) == "[item] one element is asked for, (2, 3) has 6, at misuse.cpp:" + std::to_string(asked + 1));
+  CHECK(what_of<ShapeError>([&] { zeros({2, 3}).size(-3); }) == "[size] axis -3 of (2, 3), at misuse.cpp:" + std::to_string(asked + 2));
   CHECK_THROWS_AS(variable(none), ValueError);
   CHECK_FALSE(none.detach());
   CHECK_FALSE(none.requires_grad());

@@ -181,7 +181,8 @@ TEST_CASE("normalisation that does not fit is refused with shapes and line", "[n
   };
   const Tensor x = zeros({2, 6}), s = ones({6}), b = zeros({6});
   const int line = __LINE__ + 1;
-  CHECK(message([&] { return layer_norm(x, ones({5}), b); }) ==
+  const std::string scaled = message([&] { return layer_norm(x, ones({5}), b); });
+  CHECK(scaled ==
         "[layer_norm] scale (5) and shift (6) are not (6), one for each channel of x (2, 6), at normalisation.cpp:" + std::to_string(line));
   const auto refuses = [&](auto f, const char* reason) {
     const std::string what = message(f);

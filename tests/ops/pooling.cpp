@@ -199,7 +199,8 @@ TEST_CASE("pooling that does not fit is refused with shapes, options and line", 
   };
   const Tensor x = zeros({2, 4, 4, 3});
   const int line = __LINE__ + 1;
-  CHECK(message([&] { return max_pool2d(x, {.window = 5}); }) ==
+  const std::string wide = message([&] { return max_pool2d(x, {.window = 5}); });
+  CHECK(wide ==
         "[max_pool2d] a window over 5 does not fit into 4: x (2, 4, 4, 3) (window 5x5, stride 5x5, padding 0x0), at pooling.cpp:" +
             std::to_string(line));
   const auto refuses = [&](auto f, const char* reason) {
