@@ -34,7 +34,8 @@ class Examination {
 
   void run(OperationCheck& result) {
     gradients_ = detail::pull_alone(node_, cotangents_, values_);
-    detail::Probe probe{inputs_, [this] { return std::vector<double>{contracted()}; }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24, had_float32_ ? 0x1p-24 : 0};
+    detail::Probe probe{inputs_, [this] { return std::vector<double>{contracted(detail::contraction)}; }, widen_ || !had_float32_ ? 0x1p-53 : 0x1p-24,
+                        had_float32_ ? 0x1p-24 : 0, [this] { return contracted(detail::contraction_terms); }};
     for (std::size_t i = 0; i < inputs_.size(); ++i) probe.names.push_back(fmt::format("input {}", i));
     const detail::Differences differences(probe);
     for (std::size_t i = 0; i < gradients_.size(); ++i) {
@@ -93,12 +94,13 @@ class Examination {
     const auto quiet = no_grad();
     return node_.node()->replay()->run(inputs);
   }
-  double contracted() const {
+  /// Of the outputs as they are now, with their cotangents.
+  template <class F> std::invoke_result_t<F, const Tensors&, const Tensors&> contracted(F contraction) const {
     Tensors y, c;
     const std::vector<Array> values = forward(inputs_);
     for (std::size_t o = 0; o < values.size(); ++o)
       if (cotangents_[o]) y.push_back(Tensor(values[o])), c.push_back(cotangents_[o]);
-    return detail::contraction(y, c);
+    return contraction(y, c);
   }
 
   const NodeRef& node_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <dz/calculus/causes.hpp>
@@ -13,12 +14,6 @@ namespace detail {
 namespace {
 
 constexpr std::int64_t every_element = 64, sampled_elements = 8, directions = 3;
-
-/// A closer look takes back what a wider one called wrong where its bar is no wider, or where the wider one's did not hold: kinks or a strong
-/// curvature lie within its step. Closer by, noise alone makes the bars wide.
-bool outweighs(const Slope& closer, const Slope& wider) {
-  return !wider.finite || closer.bar <= wider.bar || std::abs(closer.value - wider.value) > 3 * (closer.bar + wider.bar);
-}
 
 /// ±max(1, |x|)/√n for each element: no wrong element hides among the others.
 std::vector<double> random_way(const std::vector<double>& x, Generator& g) {
@@ -135,53 +130,60 @@ class Comparison {
   Verdict judge(double g, const Slope& s) const {
     if (!s.finite) return Verdict::undecided;
     if (!std::isfinite(g) || std::abs(g - s.value) > 3 * s.bar) return Verdict::wrong;
-    return s.bar <= 1e-2 * std::max(std::abs(s.value), size_) ? Verdict::right : Verdict::undecided;
+    const bool nothing = g == 0 && s.bar <= 1e3 * differences_.rounding();  // as 0 as can be told: a product whose other side is 0
+    return nothing || s.bar <= 1e-2 * std::max(std::abs(s.value), size_) ? Verdict::right : Verdict::undecided;
   }
 
   /// A verdict for each row. Where it is not right at once, a kink or a strong curvature may lie within the step: it comes closer.
   std::vector<Verdict> agrees(const Way& way, std::vector<Slope>* found = nullptr) {
     std::vector<Slope> slopes = differences_.slopes({way}, 1, size_);
-    std::vector<Verdict> verdicts;
-    bool all_right = true;
-    for (std::size_t r = 0; r < largest_.size(); ++r) {
-      verdicts.push_back(judge(along(way, r), slopes[r]));
-      all_right &= verdicts[r] == Verdict::right;
+    const auto judged = [&] {
+      std::vector<Verdict> verdicts;
+      for (std::size_t r = 0; r < largest_.size(); ++r) verdicts.push_back(judge(along(way, r), slopes[r]));
+      return verdicts;
+    };
+    const auto all_right = [](const std::vector<Verdict>& v) { return std::ranges::all_of(v, [](Verdict row) { return row == Verdict::right; }); };
+    std::vector<Verdict> verdicts = judged();
+    if (!all_right(verdicts)) {
+      const std::vector<Slope> settled = differences_.settled({way}, size_);
+      for (std::size_t r = 0; r < verdicts.size(); ++r)
+        if (verdicts[r] != Verdict::right && settled[r].finite) slopes[r] = settled[r];
+      verdicts = judged();
     }
-    for (const double shrink : {1.0 / 64, 1.0 / 1024}) {
-      if (all_right) break;
-      const std::vector<Slope> closer = differences_.slopes({way}, shrink, size_);
-      all_right = true;
-      for (std::size_t r = 0; r < verdicts.size(); ++r) {
-        if (verdicts[r] == Verdict::right) continue;
-        const Verdict again = judge(along(way, r), closer[r]);
-        const bool decides = verdicts[r] == Verdict::undecided ? again != Verdict::undecided : again == Verdict::right && outweighs(closer[r], slopes[r]);
-        if (decides) slopes[r] = closer[r], verdicts[r] = again;
-        all_right &= verdicts[r] == Verdict::right;
-      }
-    }
-    if (!all_right) forgive_kinks(way, verdicts, slopes);
+    if (!all_right(verdicts)) forgive_kinks(way, verdicts, slopes);
     if (found) *found = std::move(slopes);
     return verdicts;
   }
 
-  /// Where the slopes on both sides differ, and go on differing as one comes closer, any value between them is right. Where the row itself
-  /// jumps on one side (the derivative of a function with a kink), the slope on the other one is.
+  /// The slopes on both sides of one thing, or the sums of many: any value from `least` to `most` lies between each one's.
+  struct Sides {
+    double left = 0, right = 0, least = 0, most = 0, gap = 0;
+    Sides(const std::vector<double>& before, const std::vector<double>& rest, const std::vector<double>& after, double h) {
+      for (std::size_t k = 0; k < rest.size(); ++k) {
+        const double l = (rest[k] - before[k]) / h, r = (after[k] - rest[k]) / h;
+        left += l, right += r, least += std::min(l, r), most += std::max(l, r), gap += std::abs(r - l);
+      }
+    }
+  };
+
+  /// Where the slopes on both sides differ, and go on differing as one comes closer, any value between them is right, of each of several
+  /// outputs. Where the row itself jumps on one side (the derivative of a function with a kink), the slope on the other one is.
   void forgive_kinks(const Way& way, std::vector<Verdict>& verdicts, std::vector<Slope>& slopes) const {
     const double h = differences_.step({way}) * std::pow(differences_.rounding(), 0.3) * 64;
-    const auto rest = differences_.at_rest();
-    const auto far_left = differences_.moved({way}, -h), far_right = differences_.moved({way}, h);
-    const auto near_left = differences_.moved({way}, -h / 4), near_right = differences_.moved({way}, h / 4);
+    const std::array<double, 5> places{-h, -h / 4, 0, h / 4, h};
+    std::array<std::vector<double>, 5> rows, terms;
+    for (std::size_t k = 0; k < 5; ++k) rows[k] = differences_.moved({way}, places[k]);
+    for (std::size_t k = 0; k < 5 && verdicts[0] != Verdict::right; ++k) terms[k] = differences_.terms_moved({way}, places[k]);
     for (std::size_t r = 0; r < verdicts.size(); ++r) {
       if (verdicts[r] == Verdict::right) continue;
-      const double left = (rest[r] - far_left[r]) / h, right = (far_right[r] - rest[r]) / h;
-      const double nearer_left = (rest[r] - near_left[r]) * 4 / h, nearer_right = (near_right[r] - rest[r]) * 4 / h;
-      const double gap = std::abs(right - left), nearer = std::abs(nearer_right - nearer_left), slack = 1e-3 * gap, g = along(way, r);
-      if (!std::isfinite(gap) || !std::isfinite(nearer) || !std::isfinite(g)) continue;
-      const auto between = [&](double a, double b) { return g >= std::min(a, b) - slack && g <= std::max(a, b) + slack; };
+      const auto at = [&](std::size_t k) { return r == 0 ? terms[k] : std::vector<double>{rows[k][r]}; };
+      const Sides far(at(0), at(2), at(4), h), near(at(1), at(2), at(3), h / 4);
+      const double g = along(way, r), slack = 1e-3 * far.gap;
+      if (!std::isfinite(far.gap) || !std::isfinite(near.gap) || !std::isfinite(g)) continue;
       const auto jumps = [](double wide, double narrow) { return std::abs(narrow) > 3 * std::abs(wide) && std::abs(narrow) > 1; };
-      const bool kink = gap > 1e-5 * largest_[r] && nearer > 0.7 * gap && nearer < 1.5 * gap && between(left, right);
+      const bool kink = far.gap > 1e-5 * largest_[r] && near.gap > 0.7 * far.gap && near.gap < 1.5 * far.gap && g >= far.least - slack && g <= far.most + slack;
       const double usual = std::max(largest_[r], 1.0) * 1e-3;
-      const bool jump = (jumps(right, nearer_right) && std::abs(g - nearer_left) < usual) || (jumps(left, nearer_left) && std::abs(g - nearer_right) < usual);
+      const bool jump = (jumps(far.right, near.right) && std::abs(g - near.left) < usual) || (jumps(far.left, near.left) && std::abs(g - near.right) < usual);
       if (!kink && !jump) continue;
       verdicts[r] = Verdict::right;
       slopes[r] = {g, 0, true};
@@ -264,18 +266,12 @@ InputCheck compare_along_all(const Differences& differences, const std::vector<C
   for (std::size_t i = 0; i < claims.size(); ++i) ways.push_back({claims[i].input, 0, static_cast<std::int64_t>(steps[i].size()), steps[i].data()});
   if (ways.empty()) return result;
   result.derivative = slope;
-  Slope wider;
-  for (const double shrink : {1.0, 1.0 / 64, 1.0 / 1024}) {
-    const Slope s = differences.slopes(ways, shrink, terms)[0];
-    if (s.finite && std::abs(slope - s.value) <= 3 * s.bar && outweighs(s, wider)) {
-      result.difference = s.value, result.error_bar = s.bar;
-      return result;
-    }
-    if (s.finite && !wider.finite) wider = s;
-  }
-  if (!wider.finite) return result;
+  const auto agrees = [&](const Slope& s) {
+    result.difference = s.value, result.error_bar = s.bar;
+    return !s.finite || std::abs(slope - s.value) <= 3 * s.bar;
+  };
+  if (agrees(differences.slopes(ways, 1, terms)[0]) || agrees(differences.settled(ways, terms)[0])) return result;
   result.verdict = Verdict::wrong;
-  result.difference = wider.value, result.error_bar = wider.bar;
   const double h = 1e-6, rest = differences.at_rest()[0];
   const double left = (rest - differences.moved(ways, -h)[0]) / h, right = (differences.moved(ways, h)[0] - rest) / h;
   if (std::abs(right - left) > 1e-4 * terms) result.verdict = Verdict::right;  // at a kink: each input's check has looked at it

@@ -27,6 +27,35 @@ double noise_of(const std::vector<std::vector<double>>& table, std::size_t row, 
   return *taken / std::sqrt(20.);
 }
 
+bool bears_out(const Slope& closer, const Slope& wider) { return std::abs(closer.value - wider.value) <= 3 * (closer.bar + wider.bar); }
+
+/// The bar where kinks may lie within the step: they fool one quotient, one step by chance, but hardly four. A smooth function bends
+/// 64 times less at the next look.
+double bar_among(const std::vector<Slope>& looks, std::size_t k) {
+  double bent = looks[k].bent;
+  if (k > 0) bent = std::max(bent, looks[k - 1].bent / 16);
+  for (std::size_t next = k + 1; next < std::min(looks.size(), k + 4); ++next) {
+    const double change = std::abs(looks[next].value - looks[k].value), noise = looks[next].noise + looks[k].noise;
+    bent = std::max({bent, looks[next].bent, next == k + 1 || change > noise ? change : 0});
+  }
+  return std::max(looks[k].bar, bent + looks[k].noise);
+}
+
+/// The slope with the smallest bar among those that all closer ones bear out; looks come closer one by one. Where kinks lie within the steps,
+/// no slope is known better than to a millionth of the largest.
+Slope best_of(const std::vector<Slope>& looks, double largest) {
+  std::vector<Slope> barred = looks;
+  bool rough = false;
+  for (std::size_t k = 0; k + 1 < std::min<std::size_t>(looks.size(), 3); ++k) rough |= looks[k + 1].bent > looks[k].bent / 8;
+  for (std::size_t k = 0; k < looks.size(); ++k) barred[k].bar = std::max(bar_among(looks, k), rough ? 1e-6 * largest : 0);
+  Slope best;
+  for (auto look = barred.begin(); look != barred.end(); ++look) {
+    const bool holds = look->finite && std::all_of(look + 1, barred.end(), [&](const Slope& closer) { return !closer.finite || bears_out(closer, *look); });
+    if (holds && (!best.finite || look->bar < best.bar)) best = *look;
+  }
+  return best;
+}
+
 }  // namespace
 
 Differences::Differences(const Probe& probe) : probe_(probe) {
@@ -79,11 +108,16 @@ std::vector<std::vector<double>> Differences::table(const std::vector<Way>& ways
   return points;
 }
 
-std::vector<double> Differences::moved(const std::vector<Way>& ways, double t) const {
+std::vector<double> Differences::moved(const std::vector<Way>& ways, double t, const std::function<std::vector<double>()>& compute) const {
   for (const Way& w : ways) write(probe_.inputs[w.input], x_[w.input], w, t);
-  std::vector<double> values = probe_.rows();
+  std::vector<double> values = compute();
   for (const Way& w : ways) write(probe_.inputs[w.input], x_[w.input], w, 0);
   return values;
+}
+std::vector<double> Differences::moved(const std::vector<Way>& ways, double t) const { return moved(ways, t, probe_.rows); }
+std::vector<double> Differences::terms_moved(const std::vector<Way>& ways, double t) const {
+  if (probe_.terms) return moved(ways, t, probe_.terms);
+  return {moved(ways, t)[0]};
 }
 
 double Differences::step(const std::vector<Way>& ways) const {
@@ -106,11 +140,40 @@ std::vector<Slope> Differences::slopes(const std::vector<Way>& ways, double shri
       const double saved = probe_.captured_rounding * 100 * (std::abs(narrow) + largest);
       const double size = std::max({std::abs(a[r]), std::abs(b[r]), std::abs(at_rest_[r]), 1e-3 * largest});
       const double rounded = 8 * noise + 4 * probe_.rounding * size;
-      found[r] = {narrow + (narrow - wide) / 3, std::abs(narrow - wide) / 3 + rounded / h + 2 * std::pow(probe_.rounding, 0.8) * std::abs(narrow) / shrink + saved, true};
+      const double lost = rounded / h + 2 * std::pow(probe_.rounding, 0.8) * std::abs(narrow) / shrink;
+      // Of the even part a₂h² + a₄h⁴ of a smooth function |a₄|h³ is left, of a kink half its jump.
+      const double sides = std::abs(std::abs(c[r] - 2 * at_rest_[r] + e[r]) * 2 - std::abs(a[r] - 2 * at_rest_[r] + b[r]) / 2) / h;
+      const double bent = std::max(0.0, std::abs(narrow - wide) / 3 - lost) + std::max(0.0, sides - 2 * lost);
+      found[r] = {narrow + (narrow - wide) / 3, std::abs(narrow - wide) / 3 + lost + saved, true, lost, bent};
       --missing;
     }
   }
   return found;
+}
+
+std::vector<Slope> Differences::settled(const std::vector<Way>& ways, double largest) const {
+  constexpr int most_looks = 24;  // each a quarter of the one before
+  std::vector<std::vector<Slope>> looks(rows());
+  const auto is_open = [&](const std::vector<Slope>& row) {
+    const Slope& last = row.back();
+    const double size = std::max(std::abs(last.value), largest);
+    if (!last.finite || last.noise > 1e-2 * size) return false;
+    const auto smooth = [&](const Slope& s) { return s.finite && s.bar <= 1e-7 * size && bears_out(s, row[0]); };
+    return row.size() != 3 || !std::ranges::all_of(row, smooth);  // three alike, and the function is smooth here
+  };
+  std::vector<std::uint8_t> open(rows(), true);
+  double shrink = 1;
+  for (int k = 0; k < most_looks && std::ranges::count(open, true) > 0; ++k, shrink /= 4) {
+    const std::vector<Slope> found = slopes(ways, shrink, largest);
+    for (std::size_t r = 0; r < rows(); ++r) {
+      if (!open[r]) continue;
+      looks[r].push_back(found[r]);
+      open[r] = is_open(looks[r]);
+    }
+  }
+  std::vector<Slope> best;
+  for (const auto& row : looks) best.push_back(best_of(row, largest));
+  return best;
 }
 
 }  // namespace dz::detail

@@ -22,7 +22,8 @@ struct Probe {
   std::function<std::vector<double>()> rows;
   double rounding = 0x1p-53;     // unit roundoff of what the function computes in
   double captured_rounding = 0;  // of values that the derivative has saved in a lower precision
-  std::vector<std::string> names = {};  // of the inputs, where a report is to speak of them
+  std::function<std::vector<double>()> terms = {};  // row 0 is their sum
+  std::vector<std::string> names = {};              // of the inputs, where a report is to speak of them
 };
 
 /// Elements of one input and the way that each goes.
@@ -37,6 +38,8 @@ struct Way {
 struct Slope {
   double value = 0, bar = 0;
   bool finite = false;
+  double noise = 0;  // what of the bar only grows as one comes closer
+  double bent = 0;   // what beyond noise the extrapolation changed, and half of what the sides differ by beyond the bend of a smooth function
 };
 
 class Differences {
@@ -54,12 +57,18 @@ class Differences {
   /// The slopes of all rows where all inputs move along their ways together. `shrink` scales the step; `largest` is a size below
   /// which a row's slope does not matter.
   std::vector<Slope> slopes(const std::vector<Way>& ways, double shrink, double largest) const;
+  /// The same, to be believed where kinks or a strong curvature may lie within the step: at ever smaller steps, until noise drowns them. Of each
+  /// row, the one with the smallest bar among those that every closer one bears out (Lepski, Theory Probab. Appl. 35(3), 1990).
+  std::vector<Slope> settled(const std::vector<Way>& ways, double largest) const;
   /// The rows with the inputs moved by t along their ways.
   std::vector<double> moved(const std::vector<Way>& ways, double t) const;
+  /// The terms of row 0, or it alone, where the inputs are moved so.
+  std::vector<double> terms_moved(const std::vector<Way>& ways, double t) const;
   /// The step that suits these ways.
   double step(const std::vector<Way>& ways) const;
 
  private:
+  std::vector<double> moved(const std::vector<Way>& ways, double t, const std::function<std::vector<double>()>& compute) const;
   void measure_noise();
   /// The rows at `count` points `spacing` apart along these ways, from `first` steps on.
   std::vector<std::vector<double>> table(const std::vector<Way>& ways, double spacing, int first, int count) const;

@@ -38,7 +38,7 @@ class Examination {
       return false;
     }
     choose_rows(outputs);
-    Probe probe{{}, [this] { return rows(); }, rounding_};
+    Probe probe{{}, [this] { return rows(); }, rounding_, 0, [this] { return contraction_terms(outputs_now(), cotangents_); }};
     for (const NamedLeaf& input : s_.inputs) probe.inputs.push_back(input.leaf.value()), probe.names.push_back(input.name);
     const std::vector<Claim> claims = claims_of(outputs);
     const Differences differences(probe);
@@ -76,9 +76,12 @@ class Examination {
         for (std::int64_t k = 0; k < outputs[o].size(); ++k) single_.push_back({o, k});
   }
 
-  std::vector<double> rows() const {
+  Tensors outputs_now() const {
     const auto quiet = no_grad();
-    const Tensors y = detail::run(s_, start_);
+    return detail::run(s_, start_);
+  }
+  std::vector<double> rows() const {
+    const Tensors y = outputs_now();
     std::vector<double> values{contraction(y, cotangents_)};
     std::vector<std::vector<double>> all;
     if (!single_.empty())

@@ -57,17 +57,23 @@ Tensors cotangents_like(const Tensors& outputs, std::uint64_t seed) {
   return c;
 }
 
-double contraction(const Tensors& outputs, const Tensors& cotangents) {
+std::vector<double> contraction_terms(const Tensors& outputs, const Tensors& cotangents) {
   if (outputs.size() != cotangents.size()) throw ValueError("the function gives another number of outputs than before", "gradcheck");
-  double total = 0, lost = 0;  // compensated (Kahan 1965): the noise is to be the function's, not the sum's
+  std::vector<double> terms;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::vector<double> a = outputs[i].to_vector(), c = cotangents[i].to_vector();
     if (a.size() != c.size()) throw ValueError("the function gives outputs of another shape than before", "gradcheck");
-    for (std::size_t k = 0; k < a.size(); ++k) {
-      const double term = a[k] * c[k] - lost, next = total + term;
-      lost = next - total - term;
-      total = next;
-    }
+    for (std::size_t k = 0; k < a.size(); ++k) terms.push_back(a[k] * c[k]);
+  }
+  return terms;
+}
+
+double contraction(const Tensors& outputs, const Tensors& cotangents) {
+  double total = 0, lost = 0;  // compensated (Kahan 1965): the noise is to be the function's, not the sum's
+  for (const double t : contraction_terms(outputs, cotangents)) {
+    const double term = t - lost, next = total + term;
+    lost = next - total - term;
+    total = next;
   }
   return total;
 }

@@ -37,7 +37,9 @@ Tensors run(const Subject& s, const Generator& start);
 /// Random and asymmetric: a sum alone would hide errors that cancel (the gradient of sum(softmax(x)) is 0 whatever the code says).
 /// Their values are those of float32 in every dtype.
 Tensors cotangents_like(const Tensors& outputs, std::uint64_t seed);
-/// Σ outputs·cotangents. Throws ValueError where they are not of one kind.
+/// The terms of Σ outputs·cotangents. Throws ValueError where they are not of one kind.
+std::vector<double> contraction_terms(const Tensors& outputs, const Tensors& cotangents);
+/// Their sum.
 double contraction(const Tensors& outputs, const Tensors& cotangents);
 /// The gradients of the contraction by the leaves, zeros where nothing was recorded. Outputs with an empty cotangent are left out.
 Tensors gradients(const Tensors& outputs, const Tensors& cotangents, const Tensors& leaves, bool retain = false);

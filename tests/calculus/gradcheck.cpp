@@ -68,11 +68,13 @@ TEST_CASE("gradcheck accepts any subgradient at a kink, and none outside", "[gra
 
 namespace {
 
-/// A network whose 209 · 27 pre-activations lie so close to 0 that every step crosses kinks. `rectified` is a layer: (x, w, b).
+/// A network whose 209 · 27 pre-activations lie so close to 0 that every step crosses kinks. `rectified` is a layer: (x, w, b). With small
+/// weights in the deeper layers too, those of the second lie within 1e-4.
 template <class Layer> struct ManyKinks {
   Layer rectified;
+  Initialiser deeper = initialise::xavier;
   Tensor x = uniform({209, 300}), y = bernoulli({209, 1}, 0.3);
-  Linear first{300, 20, initialise::small_normal}, second{20, 7}, last{7, 1};
+  Linear first{300, 20, initialise::small_normal}, second{20, 7, deeper}, last{7, 1, deeper};
 
   Tensor cost(const Linear& one, const Linear& two, const Linear& three) const {
     return binary_cross_entropy_with_logits(three(rectified(rectified(x, one.weight, one.bias), two.weight, two.bias)), y);
@@ -89,6 +91,7 @@ template <class Layer> struct ManyKinks {
 };
 
 template <class Layer> ManyKinks(Layer) -> ManyKinks<Layer>;
+template <class Layer> ManyKinks(Layer, Initialiser) -> ManyKinks<Layer>;
 
 Tensor steep_relu(In z) {
   return record("steep_relu", [](const Array& v) { return relu(Tensor(v)).value(); },
@@ -103,10 +106,12 @@ TEST_CASE("gradcheck sees past kinks that lie closer than its steps", "[gradchec
   const auto steep = [](In x, In w, In b) { return steep_relu(linear(x, w, b)); };
   for (const std::uint64_t s : {1u, 2u, 3u}) {
     seed(s);
-    CHECK_THAT(ManyKinks{layer}.check(), Passes());
-    CHECK_THAT(ManyKinks{layer}.check_operations(), Passes());
-    CHECK_THAT(ManyKinks{two}.check(), Passes());
-    CHECK_THAT(ManyKinks{two}.check_operations(), Passes());
+    for (const Initialiser& deeper : {Initialiser(initialise::xavier), Initialiser(initialise::small_normal)}) {
+      CHECK_THAT((ManyKinks{layer, deeper}.check()), Passes());
+      CHECK_THAT((ManyKinks{layer, deeper}.check_operations()), Passes());
+      CHECK_THAT((ManyKinks{two, deeper}.check()), Passes());
+      CHECK_THAT((ManyKinks{two, deeper}.check_operations()), Passes());
+    }
     const ManyKinks wrong{steep};
     CHECK(wrong.check().result().verdict() == Verdict::wrong);
     const GraphCheck operations = wrong.check_operations();
@@ -114,6 +119,13 @@ TEST_CASE("gradcheck sees past kinks that lie closer than its steps", "[gradchec
     CHECK(operations.operations[1].verdict == Verdict::wrong);
     CHECK(operations.operations[2].verdict == Verdict::right);
   }
+}
+
+TEST_CASE("a derivative of 0 beside a slope of 0 is right, though nothing has a size", "[gradcheck]") {
+  const auto guard = checked();
+  const Tensor x = variable(zeros({4, 3})), w = variable(zeros({2, 3}));
+  CHECK_THAT(check_graph(sum(linear(x, w, zeros({2})))), Passes());
+  CHECK_THAT(gradcheck([](In a, In b) { return matmul(a, b); }, zeros({2, 3}), zeros({3, 2})), Passes());
 }
 
 TEST_CASE("gradcheck shows what is wrong, where and by how much", "[gradcheck]") {

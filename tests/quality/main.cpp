@@ -105,7 +105,9 @@ Rule many_kinks(std::uint64_t k) {
   Generator g(k);
   const Tensor x = uniform({150, 40}, 0, 1, float32, g);
   const Activation activation = k % 2 ? relu : Activation([](In z) { return leaky_relu(z); });
-  return {"many kinks", {real({12, 40}, -0.05, 0.05), real({12}, -0.1, 0.1), real({5, 12}, -0.5, 0.5), real({5}, -0.1, 0.1), real({1, 5}, -1, 1)},
+  const double size = k % 4 < 2 ? 1 : 0.03;
+  const auto within = [size](const Shape& shape, double limit) { return real(shape, -size * limit, size * limit); };
+  return {"many kinks", {within({12, 40}, 0.05), within({12}, 0.1), within({5, 12}, 0.5), within({5}, 0.1), within({1, 5}, 1)},
           [x, activation](const Tensors& p) { return mean(square(matmul(linear(linear(x, p[0], p[1], activation), p[2], p[3], activation), p[4].t()))); }, {}};
 }
 
