@@ -4,9 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
+#include <ranges>
 
 #include <dz/data/hdf5.hpp>
 #include <dz/data/npy.hpp>
@@ -65,6 +68,54 @@ Dataset labelled_for(Dataset set, std::int64_t outputs) {
                        "labelled_for");
   const Array numbers = Array::of(labels, {std::ssize(labels)});
   set.y = Tensor(outputs == 1 ? numbers.cast(set.x.dtype()).reshape({std::ssize(labels), 1}) : numbers);
+  return set;
+}
+
+namespace {
+
+/// A whole number as dz writes it.
+std::optional<std::int64_t> number_in(std::string_view text) {
+  std::int64_t n = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (code != std::errc() || end != text.data() + text.size() || n < 0 || std::to_string(n) != text) return std::nullopt;
+  return n;
+}
+
+/// Which number a class has that is called so, or is the k-th of a set without names.
+std::optional<std::int64_t> number_among(const std::vector<std::string>& names, const std::string* called, std::int64_t k) {
+  if (names.empty()) return called ? number_in(*called) : k;
+  if (!called && std::ranges::none_of(names, [](const std::string& name) { return number_in(name).has_value(); }))
+    return k < std::ssize(names) ? std::optional(k) : std::nullopt;
+  const auto found = std::ranges::find(names, called ? *called : std::to_string(k));
+  return found == names.end() ? std::nullopt : std::optional<std::int64_t>(found - names.begin());
+}
+
+}  // namespace
+
+Dataset renumbered(Dataset set, const std::vector<std::string>& names) {
+  std::vector<std::int64_t> labels = class_numbers(set);
+  std::map<std::int64_t, std::int64_t> known;
+  for (std::int64_t& label : labels) {
+    const auto [at, fresh] = known.try_emplace(label, 0);
+    if (fresh) {
+      const std::string* called = set.classes.empty() ? nullptr : &set.classes.at(static_cast<std::size_t>(label));
+      const std::optional<std::int64_t> number = number_among(names, called, label);
+      constexpr std::size_t most_names = 12;
+      if (!number)
+        throw ValueError(fmt::format("its class '{}' is none of {}", called ? *called : std::to_string(label),
+                                     names.empty() ? "the numbers that the classes are"
+                                                   : fmt::format("'{}'{}", fmt::join(names | std::views::take(most_names), "', '"),
+                                                                 names.size() > most_names ? fmt::format(" and {} more", names.size() - most_names) : "")),
+                         "renumbered");
+      at->second = *number;
+    }
+    label = at->second;
+  }
+  if (set.y) {
+    const Array numbers = Array::of(labels, {std::ssize(labels)});
+    set.y = Tensor(set.y.rank() == 2 ? numbers.cast(set.y.dtype()).reshape(set.y.shape()) : numbers);
+  }
+  set.classes = names;
   return set;
 }
 

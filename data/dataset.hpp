@@ -37,6 +37,10 @@ std::int64_t class_count(const Dataset& set);
 /// a label that the outputs do not reach.
 Dataset labelled_for(Dataset set, std::int64_t outputs);
 
+/// The same samples with their classes numbered as in `names`, by what they are called. The classes of a set without names are called "0", "1", …, unless no
+/// name is a number: then they are places in `names`. Without any `names` the numbers are the classes. Throws ValueError for a class that is none of them.
+Dataset renumbered(Dataset set, const std::vector<std::string>& names);
+
 /// Throws ValueError for the first element of x that is not finite and the first label that is none, naming sample and feature.
 void require_sound(const Dataset& set);
 

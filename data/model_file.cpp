@@ -1,5 +1,7 @@
 #include <dz/data/model_file.hpp>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -48,6 +50,35 @@ Array ordered(const Array& a, const std::string& name, const std::vector<Flatten
 }
 
 }  // namespace
+
+std::string classes_text(const std::vector<std::string>& names) {
+  boost::json::array array;
+  for (const std::string& name : names) {
+    boost::json::error_code wrong;
+    const std::string text = boost::json::serialize(boost::json::string(name));
+    boost::json::parse(text, wrong);  // which looks at the encoding, as serialize does not
+    if (wrong) throw ValueError(fmt::format("the class '{}' has a name that is not UTF-8", name), "classes_text");
+    array.emplace_back(name);
+  }
+  return boost::json::serialize(array);
+}
+
+std::vector<std::string> classes_in(std::string_view text) {
+  constexpr const char* operation = "classes_in";
+  boost::json::error_code wrong;
+  const boost::json::value value = boost::json::parse(boost::json::string_view(text.data(), text.size()), wrong);
+  if (wrong || !value.is_array()) throw FileError("its classes are no JSON array", operation);
+  std::vector<std::string> names;
+  for (const boost::json::value& name : value.get_array()) {
+    if (!name.is_string()) throw FileError("its classes are not all text", operation);
+    names.emplace_back(name.get_string().c_str(), name.get_string().size());
+  }
+  std::vector<std::string_view> sorted(names.begin(), names.end());
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+    throw FileError(fmt::format("it has two classes '{}'", *twice), operation);
+  return names;
+}
 
 void save_model(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters, const Metadata& metadata, const std::vector<Flattened>& flattened) {
   check_flattened(parameters, flattened, saving, At{});

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <dz/models/parameters.hpp>
@@ -11,6 +12,13 @@
 namespace dz {
 
 using Metadata = std::map<std::string, std::string>;
+
+/// The key under which a model's metadata keep what its classes are called.
+inline constexpr const char* classes_key = "classes";
+/// Names as one text of the metadata, a JSON array. Throws ValueError for a name that is not UTF-8.
+std::string classes_text(const std::vector<std::string>& names);
+/// The names in such a text. Throws FileError for any other, and where a name comes twice.
+std::vector<std::string> classes_in(std::string_view text);
 
 /// A dense layer's weight (n, channels·rows·columns) behind flattened images. Its columns go by row, column, channel here, and by channel, row, column in
 /// PyTorch's files.

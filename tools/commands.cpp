@@ -12,6 +12,7 @@
 #include "tools/graphviz.hpp"
 #include "tools/progress.hpp"
 #include "tools/results.hpp"
+#include "tools/text.hpp"
 
 namespace dz::tool {
 namespace {
@@ -26,6 +27,16 @@ std::string describe(const Judgement& j) {
     return m ? fmt::format(", {} accuracy {:.4f}", part, m->accuracy()) : "";
   };
   return fmt::format("training accuracy {:.4f}{}{}", j.train.accuracy(), more("dev", j.dev), more("test", j.test));
+}
+
+/// What a class is called, as a cell of CSV.
+std::string cell(const std::vector<std::string>& names, std::int64_t c) {
+  if (c >= std::ssize(names)) return std::to_string(c);
+  const std::string name = printable(names[static_cast<std::size_t>(c)]);
+  if (name.find_first_of(",\"") == name.npos) return name;
+  std::string quoted = "\"";
+  for (const char letter : name) quoted += letter == '"' ? "\"\"" : std::string(1, letter);
+  return quoted + "\"";
 }
 
 /// A checkpoint's name in --out.
@@ -46,7 +57,7 @@ int run_train(const Options& o) {
 
   catch_interrupts();
   const auto save = [&] {
-    if (!o.out.empty()) save_training(o.out / checkpoint, training, o);
+    if (!o.out.empty()) save_training(o.out / checkpoint, training, describe_all(o, problem.train.classes));
   };
   ProgressOptions resumed;
   resumed.start = training.iteration;
@@ -74,23 +85,25 @@ int run_train(const Options& o) {
 
 int run_predict(const Options& o) {
   seed(o.seed);
-  const Dataset set = o.unlabelled ? read_unlabelled(o) : read_set(o, o.data, o.labels);
+  const Dataset set = o.unlabelled ? read_unlabelled(o) : read_set(o, o.data, o.labels, o.classes ? &*o.classes : nullptr);
   const Mlp network = make_network(o, set.x);
   const auto guard = no_grad();
   const Tensor z = network(set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
   const std::vector<std::int64_t> said = predicted_classes(z);
   const std::vector<double> probability = p.to_vector();
-  const auto called = [&](std::int64_t c) { return set.classes.empty() ? std::to_string(c) : set.classes[static_cast<std::size_t>(c)]; };
+  const std::vector<std::string> names = o.classes.value_or(std::vector<std::string>());
   std::string text = "sample,class,probability\n";
   for (std::size_t i = 0; i < said.size(); ++i) {
     const double one =
         z.size(1) == 1 ? probability[i] : probability[i * static_cast<std::size_t>(z.size(1)) + static_cast<std::size_t>(said[i])];
-    text += fmt::format("{},{},{:.6f}\n", i, called(said[i]), z.size(1) == 1 && said[i] == 0 ? 1 - one : one);
+    text += fmt::format("{},{},{:.6f}\n", i, cell(names, said[i]), z.size(1) == 1 && said[i] == 0 ? 1 - one : one);
   }
   print(text);
   if (!set.y) return 0;
+  if (!o.classes && !set.classes.empty())
+    fmt::print(stderr, "note: {} does not say what its classes are called: those of {} are counted in the order of their names\n", o.model.string(), o.data);
   const ConfusionMatrix matrix = confusion(network, set);
-  fmt::print(stderr, "accuracy {:.4f}\n{}", matrix.accuracy(), to_string(matrix, set.classes));
+  fmt::print(stderr, "accuracy {:.4f}\n{}", matrix.accuracy(), to_string(matrix, printable(names)));
   return 0;
 }
 

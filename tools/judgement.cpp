@@ -9,6 +9,7 @@
 #include <dz/data/split.hpp>
 
 #include "tools/descents.hpp"
+#include "tools/text.hpp"
 
 namespace dz::tool {
 
@@ -43,7 +44,7 @@ Judgement judge(const Training& t, const Problem& problem, const Run& run, const
   const ConfusionMatrix* judged = j.dev ? &*j.dev : j.test ? &*j.test : nullptr;
   j.verdict = bias_variance(j.train, judged,
                             {.optimal_error = o.optimal_error, .tolerated = o.tolerated_error, .judged_by = j.dev ? "dev" : "test"},
-                            problem.train.classes);
+                            printable(problem.train.classes));
   const Situation situation = situation_of(t, problem, run, o);
   j.advice = advice(j.verdict.fit, situation);
   j.remarks = problem.warnings;
@@ -61,7 +62,7 @@ Judgement judge(const Training& t, const Problem& problem, const Run& run, const
 std::string class_table(const Judgement& j, const Problem& problem) {
   const ConfusionMatrix& shown = j.test ? *j.test : j.dev ? *j.dev : j.train;
   const char* part = j.test ? "test" : j.dev ? "dev" : "training";
-  return fmt::format("of the {} part:\n{}", part, dz::to_string(shown, problem.train.classes));
+  return fmt::format("of the {} part:\n{}", part, dz::to_string(shown, printable(problem.train.classes)));
 }
 
 std::string verdict_text(const Judgement& j) {

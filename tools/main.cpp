@@ -8,6 +8,7 @@
 #include <dz/tensor/error.hpp>
 
 #include "tools/commands.hpp"
+#include "tools/text.hpp"
 
 using namespace dz;
 
@@ -21,8 +22,8 @@ int run(const tool::Options& options) {
   return tool::run_draw(options);
 }
 
-int refuse(const char* reason) {
-  fmt::print(stderr, "dz: {}\n", reason);
+int refuse(std::string_view reason) {
+  fmt::print(stderr, "dz: {}\n", tool::printable(reason));
   return 2;
 }
 
@@ -32,6 +33,8 @@ int refuse(const char* reason) {
 int main(int count, char** words) try {
   std::signal(SIGPIPE, SIG_IGN);
   return run(tool::read_options({words, static_cast<std::size_t>(count)}));
+} catch (const Error& e) {
+  return refuse(e.reason());  // of operations and lines the user of the command has written none
 } catch (const std::bad_alloc&) {
   return refuse("out of memory");
 } catch (const std::exception& e) {

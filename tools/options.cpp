@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include <dz/data/file.hpp>
+#include <dz/data/model_file.hpp>
 #include <dz/data/planar.hpp>
 #include <dz/data/safetensors.hpp>
 #include <dz/models/mlp.hpp>
@@ -114,15 +115,37 @@ void describe_options(Groups& g, const std::string& command) {
   g.all.add(g.files);
 }
 
+/// The text of a model file or a checkpoint: --model takes the one, --resume the other.
+Metadata kept_metadata(const std::string& option, const std::string& path) {
+  NamedArrays file = read_safetensors(path);
+  const bool is_checkpoint = file.find("iteration") && file.find("generator.key");
+  if (is_checkpoint && option == "model")
+    throw ValueError(fmt::format("--model: {} is a checkpoint, for dz train --resume; the model is model.safetensors beside it", path));
+  if (!is_checkpoint && option == "resume")
+    throw ValueError(fmt::format("--resume: {} is no checkpoint of dz train; that is checkpoint.safetensors", path));
+  return std::move(file.metadata);
+}
+
+/// What its classes are called; empty where it does not say.
+std::optional<std::vector<std::string>> kept_classes(const std::string& path, const Metadata& metadata) {
+  const auto found = metadata.find(classes_key);
+  if (found == metadata.end()) return std::nullopt;
+  try {
+    return classes_in(found->second);
+  } catch (const FileError& e) {
+    throw FileError(fmt::format("{}: {}", path, e.reason()));
+  }
+}
+
 /// What a model file or a checkpoint says of its options stands behind what was typed.
 /// For new data, those of the old data do not count.
-void store_kept_options(const std::string& file, bool new_data, const po::options_description& all, po::variables_map& values) {
+void store_kept_options(const Metadata& metadata, bool new_data, const po::options_description& all, po::variables_map& values) {
   po::parsed_options parsed(&all);
   const auto counts = [&](const std::string& name) {
     if (new_data && (name == "labels" || name == "test" || name == "test-labels" || name == "split")) return false;
     return all.find_nothrow(name, false) && std::ranges::find(passing, name) == passing.end();
   };
-  for (const auto& [name, value] : read_safetensors(file).metadata)
+  for (const auto& [name, value] : metadata)
     if (counts(name)) parsed.options.emplace_back(name, std::vector<std::string>{value});
   po::store(parsed, values);
 }
@@ -275,7 +298,11 @@ Options read_options(std::span<const char* const> arguments) {
     if (values.count("config")) store_config(values["config"].as<std::string>(), groups.all, values);
     const bool new_data = o.command == "predict" && !values["data"].defaulted();
     for (const char* file : {"model", "resume"})
-      if (values.count(file)) store_kept_options(values[file].as<std::string>(), new_data, groups.all, values);
+      if (values.count(file)) {
+        const Metadata metadata = kept_metadata(file, values[file].as<std::string>());
+        store_kept_options(metadata, new_data, groups.all, values);
+        o.classes = kept_classes(values[file].as<std::string>(), metadata);
+      }
   } catch (const po::error& e) {
     throw ValueError(e.what());
   }
@@ -286,15 +313,15 @@ Options read_options(std::span<const char* const> arguments) {
   return o;
 }
 
-std::map<std::string, std::string> describe(const Options& options) {
-  std::map<std::string, std::string> described;
+std::map<std::string, std::string> describe(const Options& options, const std::vector<std::string>& classes) {
+  std::map<std::string, std::string> described = {{classes_key, classes_text(classes)}};
   for (const auto& [name, value] : options.given)
     if (std::ranges::find(kept, name) != kept.end()) described[name] = value;
   return described;
 }
 
-std::map<std::string, std::string> describe_all(const Options& options) {
-  std::map<std::string, std::string> described;
+std::map<std::string, std::string> describe_all(const Options& options, const std::vector<std::string>& classes) {
+  std::map<std::string, std::string> described = {{classes_key, classes_text(classes)}};
   for (const auto& [name, value] : options.given)
     if (std::ranges::find(passing, name) == passing.end()) described[name] = value;
   return described;

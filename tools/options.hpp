@@ -38,6 +38,8 @@ struct Options {
   double optimal_error = 0, tolerated_error = 0;
   std::uint64_t seed = 0;
 
+  std::optional<std::vector<std::string>> classes;  ///< what the classes of --model or --resume are called, none where they are numbers; empty where it does not say
+
   std::int64_t checkpoint_every = 0;                ///< iterations; 0: at the end only
   std::filesystem::path start, model, resume, out;  ///< may be empty
 
@@ -53,10 +55,10 @@ struct Options {
 /// Reads the command line. Throws ValueError that names the option, its value and what it may be.
 Options read_options(std::span<const char* const> arguments);
 
-/// Of the options, those that describe a model and its data, by their names: what a model file keeps. A checkpoint keeps all but
-/// where it was written to.
-std::map<std::string, std::string> describe(const Options& options);
-std::map<std::string, std::string> describe_all(const Options& options);
+/// Of the options, those that describe a model and its data, by their names, and what its classes are called: what a model file keeps. A checkpoint
+/// keeps all but where it was written to.
+std::map<std::string, std::string> describe(const Options& options, const std::vector<std::string>& classes);
+std::map<std::string, std::string> describe_all(const Options& options, const std::vector<std::string>& classes);
 
 std::string help(const std::string& command);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include <dz/data/csv.hpp>
 #include <dz/data/idx.hpp>
@@ -11,6 +12,7 @@
 #include <dz/data/npy.hpp>
 #include <dz/data/picture.hpp>
 #include <dz/data/planar.hpp>
+#include <dz/data/safetensors.hpp>
 #include <dz/data/split.hpp>
 #include <dz/dz.hpp>
 
@@ -74,23 +76,41 @@ Dataset read_file_set(const Options& o, const std::string& path, const std::stri
   return read_labelled_hdf5(path, o.dtype);
 }
 
-/// Labels as the network's outputs take them.
-Dataset fitted(const Options& o, Dataset set, const std::string& path) {
-  const std::int64_t outputs = o.layers.back(), classes = class_count(set);
-  if ((classes <= 2) != (outputs == 1))
-    throw ValueError(outputs == 1 ? fmt::format("--layers: one output tells two classes apart, and {} has {}", path, classes)
-                                  : fmt::format("--layers: the last one is {}, not 1: two classes have one output", outputs));
-  if (outputs > 1 && classes > outputs)
-    throw ValueError(fmt::format("--layers: {} outputs for the {} classes of {}", outputs, classes, path));
-  require_sound(set);
-  return labelled_for(std::move(set), outputs);
+/// Refusals of what a file's data are, with its name.
+template <class F> Dataset of_file(const std::string& path, F make) {
+  try {
+    return make();
+  } catch (const ValueError& e) {
+    throw ValueError(fmt::format("{}: {}", path, e.reason()));
+  }
 }
 
-/// Before memory is taken for outputs that no label reaches.
-void require_outputs(const Options& o, const Dataset& train) {
-  const std::int64_t outputs = o.layers.back(), classes = class_count(train);
-  if (outputs > 1 && outputs > classes)
-    throw ValueError(fmt::format("--layers: {} outputs, and {} has {} classes", outputs, o.data, classes));
+/// Throws ValueError where the outputs are not as many as the classes of the training data want.
+void require_outputs(const Dataset& set, std::int64_t outputs, const std::string& path) {
+  const std::int64_t classes = class_count(set);
+  const std::string there = fmt::format("{} has {} classes{}", path, classes, set.classes.empty() ? fmt::format(" (its largest label is {})", classes - 1) : "");
+  if (outputs == 1 && classes > 2) throw ValueError(fmt::format("--layers: the last one is 1, which tells two classes apart, and {}", there));
+  if (outputs > 1 && classes <= 2) throw ValueError(fmt::format("--layers: the last one is {}, and not 1 as for two classes; {}", outputs, there));
+  if (outputs > 1 && classes != outputs) throw ValueError(fmt::format("--layers: the last one is {}, and {}", outputs, there));
+}
+
+/// Labels of a network's own data, whose classes it takes for its own.
+Dataset fitted(const Options& o, Dataset set, const std::string& path) {
+  set = of_file(path, [&] {
+    require_sound(set);
+    classes_text(set.classes);  // such names can be kept
+    return std::move(set);
+  });
+  require_outputs(set, o.layers.back(), path);
+  return labelled_for(std::move(set), o.layers.back());
+}
+
+/// Labels of further data, by the names of the network's classes.
+Dataset fitted(const Options& o, Dataset set, const std::string& path, const std::vector<std::string>& classes) {
+  return of_file(path, [&] {
+    require_sound(set);
+    return labelled_for(renumbered(std::move(set), classes), o.layers.back());
+  });
 }
 
 void require_features(const Dataset& set, const Dataset& train, const std::string& path, const std::string& train_path) {
@@ -100,11 +120,24 @@ void require_features(const Dataset& set, const Dataset& train, const std::strin
 
 }  // namespace
 
-Dataset read_set(const Options& o, const std::string& path, const std::string& labels) {
-  if (is_generated(path)) return fitted(o, generate(o), path);
+namespace {
+
+/// All of it, with its own labels.
+Dataset read_as_it_is(const Options& o, const std::string& path, const std::string& labels) {
+  if (is_generated(path)) return generate(o);
   if (path.find_first_of("./\\") == std::string::npos)
     throw ValueError(fmt::format("--data: '{}' is none of {}, images, and no file with an ending", path, fmt::join(planar_names(), ", ")));
-  return fitted(o, read_file_set(o, path, labels), path);
+  return read_file_set(o, path, labels);
+}
+
+}  // namespace
+
+Dataset read_set(const Options& o, const std::string& path, const std::string& labels, const std::vector<std::string>* classes) {
+  Dataset set = read_as_it_is(o, path, labels);
+  if (classes) return fitted(o, std::move(set), path, *classes);
+  if (o.model.empty()) return fitted(o, std::move(set), path);
+  const std::vector<std::string> own = set.classes;  // of a model that does not say what its classes are called
+  return fitted(o, std::move(set), path, own);
 }
 
 Dataset read_unlabelled(const Options& o) {
@@ -135,11 +168,11 @@ Problem make_problem(const Options& o) {
   const bool generated = is_generated(o.data);
   if (generated && !o.test.empty())
     throw ValueError(fmt::format("--test: a generated set is tested on a second draw of its own, not on '{}'", o.test));
-  Problem problem{read_set(o, o.data, o.labels), {}, {}, {}};
-  require_outputs(o, problem.train);
-  if (generated) problem.test = read_set(o, o.data, {});
+  Problem problem{read_set(o, o.data, o.labels, o.classes ? &*o.classes : nullptr), {}, {}, {}};
+  const std::vector<std::string> classes = problem.train.classes;
+  if (generated) problem.test = read_set(o, o.data, {}, &classes);
   if (!o.test.empty()) {
-    problem.test = read_set(o, o.test, o.test_labels);
+    problem.test = read_set(o, o.test, o.test_labels, &classes);
     require_features(*problem.test, problem.train, o.test, o.data);
   }
   if (o.split) {
@@ -154,6 +187,26 @@ Problem make_problem(const Options& o) {
   return problem;
 }
 
+namespace {
+
+/// Throws ShapeError where the model of --model is for other inputs.
+void require_same_features(const Options& o, const Mlp& network) {
+  const NamedArrays file = read_safetensors(o.model);
+  const Array* first = file.find("layers.0.weight");
+  const std::int64_t features = network.layers[0].weight.size(1);
+  if (first && first->rank() == 2 && first->size(1) != features)
+    throw ShapeError(fmt::format("{}: the model takes {} features, and {} has {}", o.model.string(), first->size(1), o.data, features));
+}
+
+/// Throws ValueError for a parameter that holds something else than numbers.
+void require_finite(const std::filesystem::path& path, Mlp& network) {
+  for (const auto& [name, p] : parameters(network))
+    if (is_floating(p->dtype()) && !std::ranges::all_of(p->value().to_vector<double>(), [](double v) { return std::isfinite(v); }))
+      throw ValueError(fmt::format("{}: '{}' is not finite: the training that wrote it diverged, or the file is damaged", path.string(), name));
+}
+
+}  // namespace
+
 Mlp make_network(const Options& o, const Tensor& x) {
   std::vector<std::int64_t> sizes = {x.size(1)};
   sizes.insert(sizes.end(), o.layers.begin(), o.layers.end());
@@ -162,7 +215,11 @@ Mlp make_network(const Options& o, const Tensor& x) {
   network.keep_prob = o.keep_prob;
   if (o.normalise) network.normalisation = o.model.empty() ? InputNormalisation(x) : InputNormalisation({x.size(1)}, o.dtype);
   if (!o.start.empty()) start_from(o.start, network);
-  if (!o.model.empty()) load_model(o.model, network);
+  if (!o.model.empty()) {
+    require_same_features(o, network);
+    load_model(o.model, network);
+    require_finite(o.model, network);
+  }
   return network;
 }
 

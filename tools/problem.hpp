@@ -25,8 +25,9 @@ struct Problem {
 /// Reads or generates the data, and splits them. Draws from the default generator, which it seeds first. Throws FileError, ShapeError,
 /// ValueError.
 Problem make_problem(const Options& options);
-/// All of one file, folder or generated set, labelled for the network's outputs; labels may be empty.
-Dataset read_set(const Options& options, const std::string& path, const std::string& labels);
+/// All of one file, folder or generated set, labelled for the network's outputs; labels may be empty. The classes are those given, found by what they are
+/// called; without any, the data's own. Throws as make_problem, and ValueError for a class that is none of those given.
+Dataset read_set(const Options& options, const std::string& path, const std::string& labels, const std::vector<std::string>* classes);
 
 /// Data without labels: a CSV or .npy file of features, an IDX file of pictures, or one PNG or JPEG picture. Throws FileError.
 Dataset read_unlabelled(const Options& options);

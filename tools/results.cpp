@@ -198,7 +198,7 @@ void prepare_folder(const fs::path& folder) {
 }
 
 void write_results(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& judgement) {
-  save_model(o.out / "model.safetensors", t.network, describe(o));
+  save_model(o.out / "model.safetensors", t.network, describe(o, problem.train.classes));
   write_file(o.out / "costs.csv", costs_csv(t.costs));
   write_file(o.out / "metrics.csv", metrics_csv(t));
   write_tensorboard(o.out / "events.out.tfevents.0.dz", scalars_of(t));

@@ -7,32 +7,9 @@
 #include <cstdint>
 #include <limits>
 
+#include "tools/text.hpp"
+
 namespace dz::tool {
-
-namespace {
-
-/// The number of bytes of the UTF-8 character at the beginning of text, 0 where there is none (RFC 3629).
-std::size_t character_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto follows = [&](std::size_t i, unsigned least = 0x80, unsigned most = 0xbf) { return byte(i) >= least && byte(i) <= most; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
-  if (first >= 0xf0 && first <= 0xf4)
-    return follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) && follows(2) && follows(3) ? 4 : 0;
-  return 0;
-}
-
-/// C0 and C1 controls, the ends of planes: characters that neither XML nor HTML want.
-bool is_unwanted(std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  if (character.size() == 1) return (first < 32 && first != '\t' && first != '\n') || first == 127;
-  if (character.size() == 2) return first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
-  return character == "\xef\xbf\xbe" || character == "\xef\xbf\xbf";
-}
-
-}  // namespace
 
 std::string escape(std::string_view text) {
   std::string out;

@@ -8,6 +8,14 @@
 
 namespace dz::tool {
 
+/// The number of bytes of the UTF-8 character at the beginning of text, 0 where there is none (RFC 3629).
+std::size_t character_length(std::string_view text);
+/// C0 and C1 controls, the ends of planes: characters that neither XML nor HTML nor a terminal want.
+bool is_unwanted(std::string_view character);
+/// The text as a terminal may show it: control characters and bytes that are no UTF-8 as \xNN.
+std::string printable(std::string_view text);
+std::vector<std::string> printable(const std::vector<std::string>& texts);
+
 /// What stands between the separators; at least one part.
 std::vector<std::string> parts(std::string_view text, char separator);
 /// A whole number in [low, high]. Throws ValueError that names `what` and the range.

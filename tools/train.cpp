@@ -233,11 +233,11 @@ Training begin_training(const Options& o, Mlp network) {
   return {std::move(network), make_optimiser(o), make_schedule(o), EarlyStopping{.patience = o.patience}, default_generator()};
 }
 
-void save_training(const std::filesystem::path& path, const Training& t, const Options& options) {
+void save_training(const std::filesystem::path& path, const Training& t, const Metadata& metadata) {
   save_checkpoint(
       path,
       Stored{t.network, t.optimiser, t.schedule, t.stopping, t.generator, t.iteration, row(t.costs), row(t.measurements), row(t.gradients)},
-      describe_all(options));
+      metadata);
 }
 
 void load_training(const std::filesystem::path& path, Training& t) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <variant>
 
+#include <dz/data/model_file.hpp>
 #include <dz/dz.hpp>
 #include <dz/optim/adaptive.hpp>
 #include <dz/optim/clip.hpp>
@@ -42,8 +43,8 @@ std::vector<Measurement> measurements_of(const Training& training);
 /// A training that has not begun. Throws ValueError where the schedule's settings make no sense together.
 Training begin_training(const Options& options, Mlp network);
 
-/// As checkpoint files: the options go with it. Throws FileError.
-void save_training(const std::filesystem::path& path, const Training& training, const Options& options);
+/// As checkpoint files: the options, in text, go with it. Throws FileError.
+void save_training(const std::filesystem::path& path, const Training& training, const Metadata& metadata);
 void load_training(const std::filesystem::path& path, Training& training);
 
 /// How a run went.

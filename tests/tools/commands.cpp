@@ -220,8 +220,8 @@ TEST_CASE("a table of several classes is learnt, and the model predicts others",
       run_dz({"predict", "--model", out + "/model.safetensors", "--data", (folder / "fresh.csv").string(), "--unlabelled"});
   INFO(said.out << said.error);
   CHECK(said.status == 0);
-  CHECK(said.out.starts_with("sample,class,probability\n0,0,"));
-  CHECK(contains(said.out, "\n2,2,"));
+  CHECK(said.out.starts_with("sample,class,probability\n0,ant,"));
+  CHECK(contains(said.out, "\n2,cat,"));
   const Outcome judged = run_dz({"predict", "--model", out + "/model.safetensors", "--data", (folder / "train.csv").string()});
   CHECK(contains(judged.out, "\n1,bee,"));
   CHECK(contains(judged.error, "accuracy 1.0000"));
