@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,29 +72,29 @@ class Temporary {
   explicit Temporary(const fs::path& target) {
     static std::atomic<unsigned> count{0};
     for (int attempt = 0; attempt < 100 && fd_ < 0; ++attempt) {
-      path_ = target.parent_path() / fmt::format(".dz-{}-{}.tmp", ::getpid(), ++count);
+      path_ = target.parent_path() / fmt::format(".dz-{}-{}.tmp", ::getpid(), ++count);  // as remove_leftovers reads it
       fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (fd_ < 0 && errno != EEXIST) break;
     }
     if (fd_ < 0) refuse_errno("write_file", target, errno);
   }
+  Temporary(Temporary&& other) noexcept : path_(std::exchange(other.path_, {})), fd_(other.fd_) {}
   ~Temporary() {
-    if (!moved_) ::unlink(path_.c_str());
+    if (!path_.empty()) ::unlink(path_.c_str());
   }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
+  Temporary& operator=(Temporary&&) = delete;
 
   int descriptor() const { return fd_; }
   /// errno, or 0.
   int move_to(const fs::path& target) {
-    moved_ = std::rename(path_.c_str(), target.c_str()) == 0;
-    return moved_ ? 0 : errno;
+    if (std::rename(path_.c_str(), target.c_str()) != 0) return errno;
+    path_.clear();
+    return 0;
   }
 
  private:
   fs::path path_;
   int fd_ = -1;
-  bool moved_ = false;
 };
 
 /// errno, or 0.
@@ -106,7 +107,21 @@ int write_all(int fd, std::string_view bytes) {
   return ::fsync(fd) == 0 || errno == EINVAL ? 0 : errno;  // EINVAL: a file system that knows no fsync
 }
 
+/// A new name is to outlive a loss of power too; the contents are safe already, so a folder that cannot be synced is no failure.
+void sync_folder_of(const fs::path& target) {
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() >= 0) ::fsync(directory.get());
+}
+
+thread_local WrittenTogether* together = nullptr;  // the innermost of this thread
+
 }  // namespace
+
+struct WrittenTogether::Waiting {
+  Temporary temporary;
+  fs::path target;
+};
 
 std::uint64_t size_of_file(const fs::path& path) {
   const Opened opened = open_regular("size_of_file", path);
@@ -148,13 +163,32 @@ void write_file(const fs::path& path, std::string_view bytes) {
   int error = write_all(file.get(), bytes);
   if (error == 0 && exists && ::fchmod(file.get(), status.st_mode & 07777) != 0) error = errno;
   if (!file.close() && error == 0) error = errno;
+  if (error == 0 && together) return together->waiting_.push_back({std::move(temporary), target}), void();
   if (error == 0) error = temporary.move_to(target);
   if (error != 0) refuse_errno("write_file", path, error);
+  sync_folder_of(target);
+}
 
-  // The new name is to outlive a loss of power too; the contents are safe already, so a folder that cannot be synced is no failure.
-  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() >= 0) ::fsync(directory.get());
+WrittenTogether::WrittenTogether() : outer_(std::exchange(together, this)) {}
+WrittenTogether::~WrittenTogether() { together = outer_; }
+
+void WrittenTogether::commit() {
+  for (Waiting& one : waiting_)
+    if (const int error = one.temporary.move_to(one.target)) refuse_errno("write_file", one.target, error);
+  for (const Waiting& one : waiting_) sync_folder_of(one.target);
+  waiting_.clear();
+}
+
+void remove_leftovers(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    pid_t process = 0;
+    unsigned count = 0;
+    int length = 0;
+    if (std::sscanf(name.c_str(), ".dz-%d-%u.tmp%n", &process, &count, &length) != 2 || static_cast<std::size_t>(length) != name.size()) continue;
+    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) ::unlink(it->path().c_str());
+  }
 }
 
 void detail::rethrow_of_file(const char* operation, const fs::path& path) {

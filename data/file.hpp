@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dz {
 
@@ -23,6 +24,32 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit = f
 /// Makes the file hold exactly these bytes, or leaves it as it was: they go to a temporary file in the same folder, which takes the
 /// file's place when all of it is on the disk. Throws FileError.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// While one lives, what this thread writes with write_file waits in its temporary files, whole and on the disk, until commit() lets all of them take their
+/// places, one right after the other. Without commit() none does.
+///
+///   WrittenTogether together;
+///   save_model(…), write_file(…);
+///   together.commit();
+class WrittenTogether {
+ public:
+  WrittenTogether();
+  ~WrittenTogether();
+  WrittenTogether(const WrittenTogether&) = delete;
+  WrittenTogether& operator=(const WrittenTogether&) = delete;
+
+  /// Throws FileError where the system refuses one its place: those before it have theirs then.
+  void commit();
+
+ private:
+  friend void write_file(const std::filesystem::path& path, std::string_view bytes);
+  struct Waiting;
+  std::vector<Waiting> waiting_;
+  WrittenTogether* outer_;
+};
+
+/// Removes the temporary files that write_file could not finish in this folder, where the process that wrote them is no more. What cannot be removed stays.
+void remove_leftovers(const std::filesystem::path& folder);
 
 namespace detail {
 
