@@ -16,11 +16,11 @@ double accuracy(const Mlp& network, const Dataset& set) {
   return mean(cast(equal(greater(network(set.x), 0), cast(set.y, boolean)), float32)).item();
 }
 
-int main(int count, char** words) {
+int main(int count, char** words) try {
   const std::filesystem::path data = std::getenv("DZ_DATA") ? std::getenv("DZ_DATA") : "../shared";
   const std::filesystem::path train_file = count > 3 ? words[2] : data / "data/train_catvnoncat.h5";
   const std::filesystem::path test_file = count > 3 ? words[3] : data / "data/test_catvnoncat.h5";
-  const std::int64_t iterations = count > 1 ? std::atoll(words[1]) : 500;
+  const std::int64_t iterations = count > 1 ? std::stoll(words[1]) : 500;
 
   seed(1);
   const bool there = std::filesystem::exists(train_file) && std::filesystem::exists(test_file);
@@ -36,4 +36,7 @@ int main(int count, char** words) {
     if (step % 100 == 0) std::printf("iteration %4lld  cost %.6f\n", static_cast<long long>(step), J.item());
   }
   std::printf("accuracy: %.4f in training, %.4f on the test pictures\n", accuracy(network, train), accuracy(network, test));
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\nusage: 03_photographs [ITERATIONS] [TRAIN.h5 TEST.h5]\n", e.what());
+  return 2;
 }

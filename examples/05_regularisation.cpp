@@ -102,10 +102,10 @@ Tensor picture(const Mlp& network, const Dataset& train, const Planar& set) {
   return Tensor(pixels);
 }
 
-int main(int count, char** words) {
-  if (count > 1) iterations = std::max(1ll, std::atoll(words[1]));
+int main(int count, char** words) try {
+  if (count > 1) iterations = std::max(1ll, std::stoll(words[1]));
   const std::string file = count > 2 ? words[2] : "";
-  const std::uint64_t first = count > 3 ? std::strtoull(words[3], nullptr, 10) : 1;
+  const std::uint64_t first = count > 3 ? std::stoull(words[3]) : 1;
   const Planar& set = count > 4 && words[4] == sets[1].name ? sets[1] : sets[0];
 
   seed(first);
@@ -134,4 +134,7 @@ int main(int count, char** words) {
     std::printf("%s: the rows are L2, dropout and early stopping, at the left without\n", file.c_str());
   }
   return std::ranges::max_element(gaps) == gaps.begin() ? 0 : 1;  // every cure has to narrow it
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\nusage: 05_regularisation [ITERATIONS] [PICTURE.png] [SEED] [moons|circles]\n", e.what());
+  return 2;
 }

@@ -54,8 +54,8 @@ template <class Optimiser> Classifier trained(const char* name, const Dataset& t
   return model;
 }
 
-int main(int count, char** words) {
-  if (count > 1) epochs = std::max(1ll, std::atoll(words[1]));
+int main(int count, char** words) try {
+  if (count > 1) epochs = std::max(1ll, std::stoll(words[1]));
   seed(1);
   const Dataset train = spirals(400), test = spirals(400);
   std::printf("%s\n", summary(Classifier(), train.x).c_str());
@@ -75,4 +75,7 @@ int main(int count, char** words) {
   load_model(file, again);
   std::filesystem::remove(file);
   return accuracy(again, test) == accuracy(model, test) ? 0 : 1;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\nusage: 06_mini_batches [EPOCHS]\n", e.what());
+  return 2;
 }

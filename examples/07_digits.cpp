@@ -23,12 +23,12 @@ double accuracy(const LeNet& network, const Dataset& set) {
   return found.accuracy();
 }
 
-int main(int count, char** words) {
+int main(int count, char** words) try {
   const std::filesystem::path data = std::getenv("DZ_DATA") ? std::getenv("DZ_DATA") : "../shared";
   const std::filesystem::path images = count > 4 ? words[3] : data / "data/t10k-images-idx3-ubyte.gz";
   const std::filesystem::path labels = count > 4 ? words[4] : data / "data/t10k-labels-idx1-ubyte.gz";
-  const std::int64_t epochs = count > 1 ? std::atoll(words[1]) : 1;
-  const std::uint64_t first = count > 2 ? std::strtoull(words[2], nullptr, 10) : 1;
+  const std::int64_t epochs = count > 1 ? std::stoll(words[1]) : 1;
+  const std::uint64_t first = count > 2 ? std::stoull(words[2]) : 1;
   if (!std::filesystem::exists(images)) return std::printf("skipped: there is no %s\n", images.c_str()), 77;
 
   seed(first);
@@ -54,4 +54,7 @@ int main(int count, char** words) {
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf("%.0f s; accuracy %.4f in training, %.4f on the 2,000 held out\n", seconds.count(), accuracy(network, parts.train), accuracy(network, parts.test));
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\nusage: 07_digits [EPOCHS] [SEED] [IMAGES LABELS]\n", e.what());
+  return 2;
 }

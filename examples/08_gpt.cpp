@@ -60,11 +60,11 @@ double cost_of_all(const Gpt& model, const std::vector<std::int64_t>& text, std:
   return sum / static_cast<double>(count);
 }
 
-int main(int words_count, char** words) {
+int main(int words_count, char** words) try {
   const std::filesystem::path data = std::getenv("DZ_DATA") ? std::getenv("DZ_DATA") : "../shared";
   const std::filesystem::path file = words_count > 3 ? words[3] : data / "data/tinyshakespeare.txt";
-  const std::int64_t steps = words_count > 1 ? std::atoll(words[1]) : 30;
-  const std::uint64_t first = words_count > 2 ? std::strtoull(words[2], nullptr, 10) : 1;
+  const std::int64_t steps = words_count > 1 ? std::stoll(words[1]) : 30;
+  const std::uint64_t first = words_count > 2 ? std::stoull(words[2]) : 1;
   if (!std::filesystem::exists(file)) return std::printf("skipped: there is no %s\n", file.c_str()), 77;
 
   seed(first);
@@ -93,4 +93,7 @@ int main(int words_count, char** words) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf("%.0f s; cost %.4f on the last tenth of the text\n\n", seconds.count(), cost_of_all(model, held_out, steps < 1000 ? 20 : std::ssize(all)));
   std::printf("%s\n", alphabet.decode(write_on(model, alphabet.encode("\n"), steps < 1000 ? 80 : 500, {.temperature = 0.8})).c_str());
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\nusage: 08_gpt [STEPS] [SEED] [TEXT]\n", e.what());
+  return 2;
 }

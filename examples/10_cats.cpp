@@ -63,12 +63,12 @@ Dataset small(Dataset set) {
   return set;
 }
 
-int main(int count, char** words) {
+int main(int count, char** words) try {
   const std::filesystem::path data = std::getenv("DZ_DATA") ? std::getenv("DZ_DATA") : "../shared";
   const std::filesystem::path train_file = count > 5 ? words[4] : data / "data/train_catvnoncat.h5";
   const std::filesystem::path test_file = count > 5 ? words[5] : data / "data/test_catvnoncat.h5";
-  const std::int64_t epochs = count > 1 ? std::max(1ll, std::atoll(words[1])) : 2;
-  const std::uint64_t first = count > 2 ? std::strtoull(words[2], nullptr, 10) : 1;
+  const std::int64_t epochs = count > 1 ? std::max(1ll, std::stoll(words[1])) : 2;
+  const std::uint64_t first = count > 2 ? std::stoull(words[2]) : 1;
   const bool to_test = count > 3 && std::string(words[3]) == "test";
 
   seed(77);
@@ -93,4 +93,7 @@ int main(int count, char** words) {
     sum += on_dev / quarters;
   }
   std::printf("accuracy on the dev parts: %.4f\n", sum);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\nusage: 10_cats [EPOCHS] [SEED] [dev|test] [TRAIN.h5 TEST.h5]\n", e.what());
+  return 2;
 }
