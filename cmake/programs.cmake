@@ -17,6 +17,7 @@ if(DZ_BUILD_TOOL)
   target_link_libraries(dz_tool_parts PUBLIC dz::dz Boost::program_options Boost::json fmt::fmt ZLIB::ZLIB)
   dz_add_program(dz_tool tools/main.cpp)
   target_link_libraries(dz_tool PRIVATE dz_tool_parts)
+  target_compile_definitions(dz_tool PRIVATE DZ_VERSION="${PROJECT_VERSION}")
   set_target_properties(dz_tool PROPERTIES OUTPUT_NAME dz)
 endif()
 

@@ -140,6 +140,13 @@ std::vector<std::int64_t> numbered(const std::vector<std::string>& words, std::v
   return numbers;
 }
 
+/// What else may part the cells of a line that is one cell.
+std::string other_separator(std::string_view line, char separator) {
+  for (const auto& [other, name] : {std::pair(';', "semicolons"), {'\t', "tabs"}, {',', "commas"}})
+    if (line.find(other) != line.npos) return fmt::format(" (it has {}; what parts cells is '{}')", name, separator);
+  return {};
+}
+
 Dataset parse_labelled(std::string_view text, const std::string& label, Dtype dtype, const CsvOptions& options) {
   std::vector<double> x;
   std::vector<std::string> words;
@@ -155,7 +162,7 @@ Dataset parse_labelled(std::string_view text, const std::string& label, Dtype dt
       if (found == first.cells().end()) throw FileError(fmt::format("no column '{}' among {}", label, fmt::join(first.cells(), ", ")));
       at = static_cast<std::size_t>(found - first.cells().begin());
     }
-    if (width < 2) throw FileError("a label alone on each line, and no features");
+    if (width < 2) throw FileError(fmt::format("a label alone on each line, and no features{}", other_separator(first.cells()[0], options.separator)));
   }
   CsvOptions read = options;
   if (!label.empty()) read.header = true;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <charconv>
@@ -117,6 +118,16 @@ Dataset renumbered(Dataset set, const std::vector<std::string>& names) {
   }
   set.classes = names;
   return set;
+}
+
+std::uint32_t checksum(const Dataset& set) {
+  uLong sum = crc32_z(0, nullptr, 0);
+  for (const Tensor& t : {set.x, set.y}) {
+    if (!t) continue;
+    const Array a = t.value().contiguous();
+    sum = crc32_z(sum, reinterpret_cast<const Bytef*>(a.bytes()), static_cast<std::size_t>(a.size()) * size_of(a.dtype()));
+  }
+  return static_cast<std::uint32_t>(sum);
 }
 
 void require_sound(const Dataset& set) {

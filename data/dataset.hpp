@@ -41,6 +41,9 @@ Dataset labelled_for(Dataset set, std::int64_t outputs);
 /// name is a number: then they are places in `names`. Without any `names` the numbers are the classes. Throws ValueError for a class that is none of them.
 Dataset renumbered(Dataset set, const std::vector<std::string>& names);
 
+/// A CRC-32 of all samples and labels, to tell sets apart.
+std::uint32_t checksum(const Dataset& set);
+
 /// Throws ValueError for the first element of x that is not finite and the first label that is none, naming sample and feature.
 void require_sound(const Dataset& set);
 

@@ -12,15 +12,17 @@
 #include "tools/graphviz.hpp"
 #include "tools/progress.hpp"
 #include "tools/results.hpp"
+#include "tools/run_folder.hpp"
 #include "tools/text.hpp"
 
 namespace dz::tool {
-namespace {
 
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw FileError("standard output: cannot be written");
 }
+
+namespace {
 
 std::string describe(const Judgement& j) {
   const auto more = [](const char* part, const std::optional<ConfusionMatrix>& m) {
@@ -39,47 +41,78 @@ std::string cell(const std::vector<std::string>& names, std::int64_t c) {
   return quoted + "\"";
 }
 
-/// A checkpoint's name in --out.
-constexpr const char* checkpoint = "checkpoint.safetensors";
+
+/// Options that only the data can tell the sense of.
+void require_sense(const Options& o, const Problem& problem) {
+  if (o.augments() && !problem.train.images) throw ValueError(fmt::format("--augment: '{}' are no pictures", o.data));
+  if (o.patience == 0) return;
+  if (!problem.dev) throw ValueError("--patience: early stopping watches the dev part, which --split makes");
+  const std::int64_t epoch = steps_in_epoch(problem, o);
+  if (o.iterations < epoch)
+    throw ValueError(fmt::format("--patience: it counts epochs, and {} iterations are less than one, of {}", o.iterations, epoch));
+}
+
+/// What a checkpoint keeps of the data to know them again.
+std::string checksum_text(const Problem& problem) { return fmt::format("{:08x}", checksum(problem.train)); }
+
+/// A training that begins, or goes on from --resume.
+Training training_of(const Options& o, const Problem& problem) {
+  Training t = begin_training(o, make_network(o, problem.train.x));
+  if (o.resume.empty()) return t;
+  const std::string from = o.resume.string();
+  if (!o.data_checksum.empty() && o.data_checksum != checksum_text(problem))
+    throw ValueError(fmt::format("--resume: {} is of a training on other data than those of '{}' now", from, o.data));
+  load_training(o.resume, t);
+  if (t.iteration >= o.iterations)
+    throw ValueError(fmt::format("--iterations: the checkpoint is at iteration {} of {} already", t.iteration, o.iterations));
+  if (o.patience > 0 && t.stopping.is_over())
+    throw ValueError(fmt::format("--patience: {} has stopped early, after {} epochs without a lower dev cost; more than {} are to be waited for to go on", from,
+                                 t.stopping.reports - 1 - t.stopping.best_report, o.patience));
+  return t;
+}
+
+/// Trains to the end, while it shows how far it is and saves what is due.
+Run observed(Training& training, const Problem& problem, const Options& o, const std::function<void()>& save) {
+  ProgressOptions resumed;
+  resumed.start = training.iteration;
+  Progress progress(o.iterations, stderr, resumed);
+  return train(training, problem, o,
+               {.show = [&](std::int64_t done, double cost, double dev_cost) { progress.show(done, cost, dev_cost); },
+                .warn = [&](const std::string& warning) { progress.say("note: " + warning); },
+                .save = save});
+}
+
+/// The page that a training ends with.
+std::string page_of(const Options& o, const Problem& problem, const Training& training, const Run& run, const Judgement& judgement, const RunFolder& folder) {
+  std::string text = fmt::format("cost {:.6f} after {} iterations of {:.3g} ms\n", run.cost, training.costs.size(), 1e3 * run.seconds_per_iteration);
+  if (run.restored) text = fmt::format("cost {:.6f} after iteration {}, the best of {} of {:.3g} ms\n", run.cost, *run.restored, training.costs.size(), 1e3 * run.seconds_per_iteration);
+  text += describe(judgement) + "\n" + to_string(judgement, problem);
+  if (run.diverged) text += "the cost is no longer a finite number: a smaller --learning-rate may help\n";
+  if (!folder) return text + (run.interrupted ? "interrupted; nothing is saved without --out\n" : "");
+  text += fmt::format("{}model, costs, summary and report.html are in {}\n", run.interrupted ? "interrupted: what there is has been saved; " : "", o.out.string());
+  if (run.interrupted) text += fmt::format("to go on: dz train --resume {} --out {}\n", folder.checkpoint().string(), o.out.string());
+  return text;
+}
 
 }  // namespace
 
 int run_train(const Options& o) {
   const Problem problem = make_problem(o);
-  if (o.patience > 0 && !problem.dev) throw ValueError("--patience: early stopping watches the dev part, which --split makes");
-  if (o.augments() && !problem.train.images) throw ValueError(fmt::format("--augment: '{}' are no pictures", o.data));
-  Training training = begin_training(o, make_network(o, problem.train.x));
-  if (!o.resume.empty()) load_training(o.resume, training);
-  if (training.iteration >= o.iterations)
-    throw ValueError(fmt::format("--iterations: the checkpoint is at iteration {} of {} already", training.iteration, o.iterations));
-  if (!o.out.empty()) prepare_folder(o.out);
+  require_sense(o, problem);
+  Training training = training_of(o, problem);
+  RunFolder folder(o.out);
   for (const std::string& warning : problem.warnings) fmt::print(stderr, "note: {}\n", warning);
 
   catch_interrupts();
-  const auto save = [&] {
-    if (!o.out.empty()) save_training(o.out / checkpoint, training, describe_all(o, problem.train.classes));
-  };
-  ProgressOptions resumed;
-  resumed.start = training.iteration;
-  Progress progress(o.iterations, stderr, resumed);
-  const Run run = train(training, problem, o,
-                        {.show = [&](std::int64_t done, double cost, double dev_cost) { progress.show(done, cost, dev_cost); },
-                         .warn = [&](const std::string& warning) { progress.say("note: " + warning); },
-                         .save = save});
-  progress.finish();
-
+  Metadata kept = describe_all(o, problem.train.classes);
+  kept[checksum_key] = checksum_text(problem);
+  const auto save = [&] { folder.save(training, kept); };
+  Run run = observed(training, problem, o, save);
+  if (!run.diverged) save();  // before the best parameters come back: what goes on, goes on from the last ones
+  restore_best(training, problem, o, run);
   const Judgement judgement = judge(training, problem, run, o);
-  print(fmt::format("cost {:.6f} after {} iterations of {:.3g} ms\n{}\n{}", training.costs.back(), training.costs.size(),
-                    1e3 * run.seconds_per_iteration, describe(judgement), to_string(judgement, problem)));
-  if (run.diverged) print("the cost is no longer a finite number: a smaller --learning-rate may help\n");
-  if (!o.out.empty()) {
-    write_results(o, problem, training, run, judgement);
-    print(fmt::format("{}model, costs, summary and report.html are in {}\n",
-                      run.interrupted ? "interrupted: what there is has been saved; " : "", o.out.string()));
-    if (run.interrupted) print(fmt::format("to go on: dz train --resume {} --out {}\n", (o.out / checkpoint).string(), o.out.string()));
-  } else if (run.interrupted) {
-    print("interrupted; nothing is saved without --out\n");
-  }
+  folder.write(o, problem, training, run, judgement);  // before anything is printed: standard output may fail
+  print(page_of(o, problem, training, run, judgement, folder));
   return run.interrupted ? 128 + interrupted_by() : run.diverged ? 1 : 0;
 }
 

@@ -54,8 +54,9 @@ Judgement judge(const Training& t, const Problem& problem, const Run& run, const
     j.remarks.push_back(
         fmt::format("the scales of features {} and {} differ by a factor of {:.3g}: with --normalise descent can take larger steps",
                     scales->features[0] + 1, scales->features[1] + 1, scales->ratio));
-  if (run.stopped_early)
-    j.remarks.push_back(fmt::format("stopped early; the parameters are those of the lowest dev cost, {:.6f}", t.stopping.best));
+  if (run.restored)
+    j.remarks.push_back(fmt::format("{}the parameters are those after iteration {}, of the lowest dev cost, {:.6f}; what was trained after it does not count",
+                                    run.stopped_early ? "stopped early: " : "", *run.restored, t.stopping.best));
   return j;
 }
 

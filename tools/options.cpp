@@ -31,6 +31,11 @@ constexpr std::array kept = {"data",      "labels", "test",       "test-labels",
                              "normalise", "layers", "activation", "init",        "keep-prob", "dtype",        "l2",    "seed"};
 /// A file of options has so many bytes at most.
 constexpr std::uint64_t config_limit = 1 << 20;
+/// What a model file says of its options and no other can be said of.
+constexpr std::array of_the_model = {"layers", "activation", "normalise", "dtype", "picture-side"};
+/// In which a training that goes on may differ from how it began. (The data are known by their values.)
+constexpr std::array changeable = {"iterations", "patience", "checkpoint-every", "learning-rate", "warmup", "decay", "decay-every", "clip-norm", "clip-value",
+                                   "optimal-error", "tolerated-error", "data", "labels", "test", "test-labels"};
 /// What a checkpoint does not keep.
 constexpr std::array passing = {"out", "resume", "config", "help"};
 
@@ -79,7 +84,7 @@ void describe_options(Groups& g, const std::string& command) {
         ("iterations", text("N", "10000"), "steps")                                                                             //
         ("batch", text("N", "0"), "samples in a step, shuffled in every epoch; 0: the whole training part")                     //
         ("augment", text("WHAT=N,…"), "change pictures at random: flip=0.5,shift=2,crop=0.9,rotate=10,brightness=0.2")          //
-        ("patience", text("N", "0"), "stop early when the dev cost has not fallen for N epochs, and keep the best; 0: do not")  //
+        ("patience", text("N", "0"), "stop early when the dev cost has not fallen for more than N epochs, and keep the best; 0: do not. Without --batch an iteration is an epoch")  //
         ("optimal-error", text("E", "0"), "that is possible at all (people's, say), for the verdict")                           //
         ("tolerated-error", text("E", "0.05"),
          "gap that the verdict lets pass: of the training error to the optimal one (more is bias), of the dev error to the training error "
@@ -104,9 +109,9 @@ void describe_options(Groups& g, const std::string& command) {
   if (command == "train")
     g.files.add_options()  //
         ("out", text("DIR"),
-         "write model.safetensors, checkpoint.safetensors, costs.csv, metrics.csv, events for TensorBoard, summary.json and report.html here")  //
+         "write model.safetensors, checkpoint.safetensors, costs.csv, metrics.csv, events for TensorBoard, summary.json and report.html here, in place of another run's")  //
         ("checkpoint-every", text("N", "0"), "iterations between checkpoints; 0: one at the end")                       //
-        ("resume", text("FILE"), "go on from a checkpoint.safetensors; it brings its options with it");
+        ("resume", text("FILE"), "go on from a checkpoint.safetensors; it brings its options with it. Others may be the iterations, the learning rate, what it is clipped at, patience and what it is judged by");
   if (command == "draw") g.files.add_options()("out", text("DIR"), "write graph.dot here, and graph.svg where Graphviz is installed");
   g.files.add_options()("config", text("FILE"), "read options from it, a line `name = value` each; what is typed goes before")(
       "help,h", "show this help");
@@ -137,6 +142,38 @@ std::optional<std::vector<std::string>> kept_classes(const std::string& path, co
   }
 }
 
+/// The same text, or the same number.
+bool same_value(const std::string& a, const std::string& b) {
+  const auto number = [](const std::string& text) {
+    char* end = nullptr;
+    const double v = std::strtod(text.c_str(), &end);
+    return text.empty() || *end ? std::nullopt : std::optional(v);
+  };
+  return a == b || (number(a) && number(a) == number(b));
+}
+
+/// Throws ValueError that lists in what the options typed contradict those of the model or the checkpoint.
+void require_no_contradiction(const std::string& option, const Metadata& metadata, const po::options_description& all, const po::variables_map& values) {
+  const auto among = [](const auto& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); };
+  const bool plateau = metadata.contains("schedule") && metadata.at("schedule") == "plateau";
+  const auto is_fixed = [&](const std::string& name) {
+    if (option == "model") return among(of_the_model, name);
+    if (plateau && (name == "learning-rate" || name == "decay" || name == "decay-every")) return true;
+    return !among(changeable, name) && !among(passing, name) && name != "start";
+  };
+  std::vector<std::string> differences;
+  for (const auto& each : all.options()) {
+    const std::string& name = each->long_name();
+    if (!values.count(name) || values[name].defaulted() || !is_fixed(name)) continue;
+    const auto kept = metadata.find(name);
+    const std::string& typed = values[name].as<std::string>();
+    if (kept == metadata.end()) differences.push_back(fmt::format("--{} {}, there not given", name, typed));
+    else if (!same_value(typed, kept->second)) differences.push_back(fmt::format("--{} {}, there {}", name, typed, kept->second));
+  }
+  if (!differences.empty())
+    throw ValueError(fmt::format("--{}: {} is of other options: {}", option, values[option].as<std::string>(), fmt::join(differences, "; ")));
+}
+
 /// What a model file or a checkpoint says of its options stands behind what was typed.
 /// For new data, those of the old data do not count.
 void store_kept_options(const Metadata& metadata, bool new_data, const po::options_description& all, po::variables_map& values) {
@@ -152,9 +189,14 @@ void store_kept_options(const Metadata& metadata, bool new_data, const po::optio
 
 /// So does what a file of options says.
 void store_config(const std::string& path, const po::options_description& all, po::variables_map& values) {
-  std::istringstream text(read_file(path, config_limit));
+  std::string bytes = read_file(path, config_limit);
+  if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);  // a byte order mark
+  std::istringstream text(std::move(bytes));
   try {
-    po::store(po::parse_config_file(text, all), values);
+    const po::parsed_options parsed = po::parse_config_file(text, all);
+    for (const auto& option : parsed.options)
+      if (option.string_key == "help" || option.string_key == "config") throw ValueError(fmt::format("{}: '{}' can only be typed", path, option.string_key));
+    po::store(parsed, values);
   } catch (const po::error& e) {
     throw ValueError(fmt::format("{}: {}", path, e.what()));
   }
@@ -229,6 +271,9 @@ void check_values(const po::variables_map& values, Options& o) {
   o.data = text("data"), o.labels = text("labels"), o.test = text("test"), o.test_labels = text("test-labels");
   o.start = text("start"), o.model = text("model"), o.resume = text("resume"), o.out = text("out");
   if (o.data.empty()) throw ValueError("--data: the name of a generated set or of a file, not nothing");
+  for (const char* path : {"labels", "test", "test-labels", "start", "model", "resume", "out"})
+    if (values.count(path) && text(path).empty()) throw ValueError(fmt::format("--{}: a path, not nothing", path));
+  if (!o.test_labels.empty() && o.test.empty()) throw ValueError("--test-labels: of which data? --test names them");
   o.samples = whole_number("samples", text("samples"), 2, 10'000'000);
   o.picture_side = whole_number("picture-side", text("picture-side"), 1, 4096);
   if (values.count("split")) o.split = split_in(text("split"));
@@ -282,9 +327,15 @@ Options read_options(std::span<const char* const> arguments) {
   Options o;
   for (const char* word : arguments) o.line += (o.line.empty() ? "" : " ") + quoted(word);
   o.command = arguments.size() > 1 ? arguments[1] : "--help";
-  if (o.command == "--help" || o.command == "-h" || o.command == "help") return o.command.clear(), o.help = true, o;
+  if (o.command == "--version") return o.version = true, o;
+  if (o.command == "--help" || o.command == "-h" || o.command == "help") {
+    o.help = true;
+    o.command = o.command == "help" && arguments.size() > 2 ? arguments[2] : "";
+    if (o.command.empty()) return o;
+  }
   if (std::ranges::none_of(commands, [&](const auto& c) { return o.command == c.first; }))
     throw ValueError(fmt::format("'{}' is no command: train, predict, check or draw (see dz --help)", o.command));
+  if (o.help) return o;
 
   Groups groups;
   describe_options(groups, o.command);
@@ -296,11 +347,13 @@ Options read_options(std::span<const char* const> arguments) {
     po::store(parsed, values);
     if (values.count("help")) return o.help = true, o;
     if (values.count("config")) store_config(values["config"].as<std::string>(), groups.all, values);
-    const bool new_data = o.command == "predict" && !values["data"].defaulted();
+    const bool new_data = o.command != "train" && !values["data"].defaulted();
     for (const char* file : {"model", "resume"})
       if (values.count(file)) {
         const Metadata metadata = kept_metadata(file, values[file].as<std::string>());
+        require_no_contradiction(file, metadata, groups.all, values);
         store_kept_options(metadata, new_data, groups.all, values);
+        if (metadata.contains(checksum_key)) o.data_checksum = metadata.at(checksum_key);
         o.classes = kept_classes(values[file].as<std::string>(), metadata);
       }
   } catch (const po::error& e) {
@@ -331,7 +384,7 @@ std::string help(const std::string& command) {
   std::string text = "dz: automatic differentiation on dynamic computation graphs\n\n";
   if (command.empty()) {
     for (const auto& [name, what] : commands) text += fmt::format("  dz {:<8} {}\n", name, what);
-    return text + "\ndz COMMAND --help lists the options of a command.\n";
+    return text + "\ndz COMMAND --help (or dz help COMMAND) lists the options of a command; dz --version says which dz this is.\n";
   }
   Groups groups;
   describe_options(groups, command);

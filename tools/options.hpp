@@ -17,7 +17,7 @@ namespace dz::tool {
 
 struct Options {
   std::string command;  ///< train, check, draw or predict
-  bool help = false;
+  bool help = false, version = false;
 
   std::string data, test;           ///< the name of a generated set, a file or a folder; test may be empty
   std::string labels, test_labels;  ///< of IDX files; may be empty
@@ -40,6 +40,8 @@ struct Options {
 
   std::optional<std::vector<std::string>> classes;  ///< what the classes of --model or --resume are called, none where they are numbers; empty where it does not say
 
+  std::string data_checksum;                         ///< of the data that --resume was trained with; may be empty
+
   std::int64_t checkpoint_every = 0;                ///< iterations; 0: at the end only
   std::filesystem::path start, model, resume, out;  ///< may be empty
 
@@ -51,6 +53,9 @@ struct Options {
   std::string line;                                        ///< the command line as it was typed
   std::vector<std::pair<std::string, std::string>> given;  ///< every option that has a value, as text, in the order of the help
 };
+
+/// The key under which a checkpoint keeps what it knows its data by.
+inline constexpr const char* checksum_key = "data checksum";
 
 /// Reads the command line. Throws ValueError that names the option, its value and what it may be.
 Options read_options(std::span<const char* const> arguments);

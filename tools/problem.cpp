@@ -65,15 +65,26 @@ void require_memory(const std::vector<std::int64_t>& sizes, Dtype dtype) {
                                   needed / 1e9, there / 1e9));
 }
 
+/// ".csv", in small letters.
+std::string ending_of(const std::string& path) {
+  std::string ending = std::filesystem::path(path).extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return ending;
+}
+
 /// Which reader a path is for.
 Dataset read_file_set(const Options& o, const std::string& path, const std::string& labels) {
   std::error_code ignored;
   if (!labels.empty()) return read_labelled_idx(path, labels, o.dtype);
   if (std::filesystem::is_directory(path, ignored))
     return read_picture_folder(path, {.rows = o.picture_side, .columns = o.picture_side, .dtype = o.dtype});
-  if (path.ends_with(".csv")) return read_labelled_csv(path, {}, o.dtype);
-  if (path.ends_with(".npz")) return read_labelled_npz(path, o.dtype);
-  return read_labelled_hdf5(path, o.dtype);
+  const std::string ending = ending_of(path);
+  if (ending == ".csv") return read_labelled_csv(path, {}, o.dtype);
+  if (ending == ".npz") return read_labelled_npz(path, o.dtype);
+  if (ending == ".h5" || ending == ".hdf5") return read_labelled_hdf5(path, o.dtype);
+  throw ValueError(fmt::format("{}: dz reads .csv, .npz, .h5 and .hdf5 files, folders with a folder of pictures for each class, and IDX files of any name together with "
+                               "those of their labels (--labels, --test-labels)",
+                               path));
 }
 
 /// Refusals of what a file's data are, with its name.
@@ -125,8 +136,9 @@ namespace {
 /// All of it, with its own labels.
 Dataset read_as_it_is(const Options& o, const std::string& path, const std::string& labels) {
   if (is_generated(path)) return generate(o);
-  if (path.find_first_of("./\\") == std::string::npos)
-    throw ValueError(fmt::format("--data: '{}' is none of {}, images, and no file with an ending", path, fmt::join(planar_names(), ", ")));
+  std::error_code ignored;
+  if (path.find_first_of("./\\") == std::string::npos && !std::filesystem::exists(path, ignored))
+    throw ValueError(fmt::format("--data: '{}' is none of {}, images, and no file or folder", path, fmt::join(planar_names(), ", ")));
   return read_file_set(o, path, labels);
 }
 
@@ -142,7 +154,7 @@ Dataset read_set(const Options& o, const std::string& path, const std::string& l
 
 Dataset read_unlabelled(const Options& o) {
   Dataset set;
-  const std::string ending = std::filesystem::path(o.data).extension().string();
+  const std::string ending = ending_of(o.data);
   if (ending == ".csv") {
     set.x = Tensor(read_csv(o.data).values.cast(o.dtype));
   } else if (ending == ".png" || ending == ".jpg" || ending == ".jpeg") {
@@ -159,13 +171,16 @@ Dataset read_unlabelled(const Options& o) {
     set.images = images.reshape({images.size(0), images.size(1), images.size(2), 1});
   }
   if (set.images) set.x = pixels(set.images, o.dtype);
-  require_sound(set);
-  return set;
+  return of_file(o.data, [&] {
+    require_sound(set);
+    return set;
+  });
 }
 
 Problem make_problem(const Options& o) {
   seed(o.seed);
   const bool generated = is_generated(o.data);
+  if (generated && !o.labels.empty()) throw ValueError(fmt::format("--labels: the generated set '{}' has its own, not those of '{}'", o.data, o.labels));
   if (generated && !o.test.empty())
     throw ValueError(fmt::format("--test: a generated set is tested on a second draw of its own, not on '{}'", o.test));
   Problem problem{read_set(o, o.data, o.labels, o.classes ? &*o.classes : nullptr), {}, {}, {}};

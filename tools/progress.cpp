@@ -121,7 +121,7 @@ void Progress::show(std::int64_t done, double cost, double dev_cost) noexcept {
   if (finished_ || broken_) return;
   try {
     done_ = done;
-    cost_ = cost;
+    cost_ = std::isnan(cost) ? std::abs(cost) : cost;  // of no sign
     dev_cost_ = dev_cost;
     const bool first = !std::exchange(any_, true);
     const double now = options_.now();

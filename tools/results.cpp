@@ -73,7 +73,7 @@ std::string summary_json(const Options& o, const Training& t, const Run& run, co
       "\"verdict\": {},\n"
       "  \"seconds_per_iteration\": {},\n  \"iterations\": {},\n  \"interrupted\": {},\n  \"diverged\": {},\n  \"stopped_early\": {},\n  "
       "\"options\": {{{}\n  }}\n}}\n",
-      json(t.costs.back()), json(j.train.accuracy()), json(j.dev, &ConfusionMatrix::accuracy), json(j.test, &ConfusionMatrix::accuracy),
+      json(run.cost), json(j.train.accuracy()), json(j.dev, &ConfusionMatrix::accuracy), json(j.test, &ConfusionMatrix::accuracy),
       json(j.test, &ConfusionMatrix::mean_f1), json(std::string(name(j.verdict.fit))), json(run.seconds_per_iteration), t.costs.size(),
       run.interrupted, run.diverged, run.stopped_early, options);
 }
@@ -162,7 +162,7 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   report.facts = {{"training accuracy", fmt::format("{:.2f} %", 100 * j.train.accuracy())}};
   if (j.dev) report.facts.push_back({"dev accuracy", fmt::format("{:.2f} %", 100 * j.dev->accuracy())});
   if (j.test) report.facts.push_back({"test accuracy", fmt::format("{:.2f} %", 100 * j.test->accuracy())});
-  report.facts.push_back({"cost", fmt::format("{:.6f}", t.costs.back())});
+  report.facts.push_back({"cost", fmt::format("{:.6f}", run.cost)});
   const char* how = run.interrupted ? ", interrupted" : run.diverged ? ", diverged" : run.stopped_early ? ", stopped early" : "";
   report.facts.push_back({"iterations", fmt::format("{}{}", t.costs.size(), how)});
   report.facts.push_back({"per iteration", fmt::format("{:.3g} ms", 1e3 * run.seconds_per_iteration)});

@@ -72,8 +72,8 @@ class Trainer {
   Trainer(Training& training, const Problem& problem, const Options& o, const Listener& listener)
       : t_(training), problem_(problem), o_(o), listener_(listener), network_(training.network), loader_(problem.train, loader_options(o)),
         whole_(o.batch == 0 && !o.augments()) {
-    per_epoch_ = loader_.batches();
-    // Of a training whose epochs are single steps, a hundred places are measured.
+    per_epoch_ = steps_in_epoch(problem, o);
+    // Of a training whose epochs are single steps, a hundred places are measured; the cost that early stopping and plateau watch is, at all of them.
     measure_every_ = per_epoch_ > 1 ? per_epoch_ : std::max<std::int64_t>(1, o.iterations / 100);
   }
 
@@ -96,11 +96,7 @@ class Trainer {
     std::swap(default_generator(), t_.generator);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     run_.seconds_per_iteration = seconds.count() / static_cast<double>(std::max<std::int64_t>(1, t_.iteration - first));
-    if (!run_.diverged) listener_.save();  // before the best parameters come back: what goes on, goes on from the last ones
-    if (o_.patience > 0 && !run_.interrupted) {
-      run_.stopped_early = t_.stopping.is_over();
-      t_.stopping.restore(network_);
-    }
+    run_.stopped_early = o_.patience > 0 && t_.stopping.is_over();
     return std::move(run_);
   }
 
@@ -149,7 +145,7 @@ class Trainer {
   void after_step() {
     listener_.show(t_.iteration, t_.costs.back(), dev_cost_);
     run_.interrupted = interrupted_by() != 0;
-    if (is_measured(t_.iteration) && !run_.diverged) measure();
+    if (t_.iteration % per_epoch_ == 0 && !run_.diverged) end_epoch();
     if (o_.checkpoint_every > 0 && t_.iteration % o_.checkpoint_every == 0 && !run_.diverged) {
       std::swap(default_generator(), t_.generator);
       listener_.save();
@@ -162,11 +158,22 @@ class Trainer {
 
   void look_at_gradients() {
     layers_ = layer_gradients(network_);
-    for (std::string& w : gradient_warnings(layers_)) warn(w.substr(0, w.find(", relative")).substr(0, w.find(" is ")), std::move(w));
+    for (std::string& w : gradient_warnings(layers_)) warn(w.substr(0, w.find(", relative")).substr(0, w.find(" is ")), t_.iteration + 1, std::move(w));
+  }
+
+  /// Measures where that is due, and lets early stopping and plateau know the cost that they watch: the dev part's, or for want of it the training part's.
+  void end_epoch() {
+    const auto guard = no_grad();
+    if (is_measured(t_.iteration)) measure();
+    auto* plateau = std::get_if<ReduceOnPlateau>(&t_.schedule);
+    if (!plateau && o_.patience == 0) return;
+    if (problem_.dev && !is_measured(t_.iteration)) dev_cost_ = cost(network_, problem_.dev->x, problem_.dev->y, 0).item();
+    const double watched = problem_.dev ? dev_cost_ : per_epoch_ == 1 ? t_.costs.back() : measurements_of(t_).back().cost;
+    if (plateau) (*plateau)(watched);
+    if (o_.patience > 0) t_.stopping.report(network_, watched);
   }
 
   void measure() {
-    const auto guard = no_grad();
     const double none = std::numeric_limits<double>::quiet_NaN();
     const Dataset* dev = problem_.dev ? &*problem_.dev : nullptr;
     Measurement m{static_cast<double>(t_.iteration),
@@ -180,8 +187,6 @@ class Trainer {
     for (const LayerGradient& l : layers_) m.gradient_norm = std::hypot(m.gradient_norm, l.norm), t_.gradients.push_back(l.norm);
     for (const double v : {m.iteration, m.cost, m.train_error, m.dev_cost, m.dev_error, m.learning_rate, m.gradient_norm})
       t_.measurements.push_back(v);
-    if (auto* plateau = std::get_if<ReduceOnPlateau>(&t_.schedule)) (*plateau)(dev ? m.dev_cost : m.cost);
-    if (o_.patience > 0) t_.stopping.report(network_, m.dev_cost);
     look_at_units();
   }
 
@@ -191,17 +196,17 @@ class Trainer {
     for (std::size_t l = 0; l + 1 < network_.layers.size(); ++l) {
       a = relu(network_.layers[l](a));
       if (const double dead = dead_units(a); dead > 0.5)
-        warn(fmt::format("dead {}", l), fmt::format("{:.0f} % of the units of hidden layer {} are 0 for every sample (dead ReLUs): a "
+        warn(fmt::format("dead {}", l), t_.iteration, fmt::format("{:.0f} % of the units of hidden layer {} are 0 for every sample (dead ReLUs): a "
                                                     "smaller learning rate, He's first weights, or leaky_relu",
                                                     100 * dead, l + 1));
     }
   }
 
   /// Each kind once.
-  void warn(const std::string& kind, std::string text) {
+  void warn(const std::string& kind, std::int64_t steps, std::string text) {
     if (std::ranges::find(kinds_, kind) != kinds_.end()) return;
     kinds_.push_back(kind);
-    run_.warnings.push_back(fmt::format("at iteration {}: {}", t_.iteration, text));
+    run_.warnings.push_back(fmt::format("at iteration {}: {}", steps, text));
     listener_.warn(run_.warnings.back());
   }
 
@@ -245,6 +250,11 @@ void load_training(const std::filesystem::path& path, Training& t) {
   // What may be changed in going on: how long, and how patiently.
   const AnySchedule schedule = t.schedule;
   load_checkpoint(path, stored);
+  const auto length = [](const Array& a) { return a ? a.size() : 0; };
+  constexpr auto row_length = static_cast<std::int64_t>(measured);
+  if (stored.iteration < 0 || length(stored.costs) != stored.iteration || length(stored.measurements) % row_length != 0)
+    throw FileError(fmt::format("{}: {} costs and {} numbers of measurements for {} iterations", path.string(), length(stored.costs), length(stored.measurements),
+                                stored.iteration));
   if (!std::holds_alternative<ReduceOnPlateau>(schedule)) stored.schedule = schedule;
   stored.stopping.patience = t.stopping.patience;
   t = {std::move(stored.network), std::move(stored.optimiser),
@@ -260,9 +270,24 @@ void catch_interrupts() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one ends the program
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  struct sigaction before {};
+  if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 int interrupted_by() { return caught; }
+
+std::int64_t steps_in_epoch(const Problem& problem, const Options& o) { return o.batch == 0 ? 1 : (problem.train.size() + o.batch - 1) / o.batch; }
+
+void restore_best(Training& t, const Problem& problem, const Options& o, Run& run) {
+  // An interrupted training is to go on from its last parameters.
+  if (o.patience > 0 && !run.interrupted && t.stopping.best_report >= 0) {
+    const std::int64_t steps = (t.stopping.best_report + 1) * steps_in_epoch(problem, o);
+    t.stopping.restore(t.network);
+    if (steps != t.iteration) run.restored = steps;
+  }
+  const auto guard = no_grad();
+  run.cost = run.diverged && !run.restored ? std::numeric_limits<double>::quiet_NaN() : cost(t.network, problem.train.x, problem.train.y, o.l2).item();
+}
 
 Run train(Training& training, const Problem& problem, const Options& options, const Listener& listener) {
   return Trainer(training, problem, options, listener).run();

@@ -33,7 +33,7 @@ struct Training {
   std::vector<double> gradients{};     ///< the norm of every weight's gradient, at every measurement
 };
 
-/// Of the whole, after an epoch (or a hundredth of the iterations, where an epoch is one).
+/// Of the whole, after an epoch (or a hundredth of the iterations, where an epoch is one of them).
 struct Measurement {
   double iteration = 0, cost = 0, train_error = 0, dev_cost = 0, dev_error = 0, learning_rate = 0,
          gradient_norm = 0;  ///< NaN where there is no dev part
@@ -52,7 +52,9 @@ struct Run {
   double seconds_per_iteration = 0;
   bool interrupted = false;             ///< by a signal
   bool diverged = false;                ///< the last cost is not finite: the training ended there
-  bool stopped_early = false;           ///< the best parameters are back
+  bool stopped_early = false;           ///< the dev cost had not fallen for so long
+  std::optional<std::int64_t> restored{};  ///< the steps after which the parameters were those that are back
+  double cost = 0;                      ///< of the training part with the parameters that are left
   std::vector<std::string> warnings{};  ///< of gradients and units, each once
 };
 
@@ -60,13 +62,19 @@ struct Run {
 struct Listener {
   std::function<void(std::int64_t done, double cost, double dev_cost)> show;  ///< after every step; the newest dev cost, NaN where there is none
   std::function<void(const std::string& warning)> warn;                       ///< once of every kind
-  std::function<void()> save;                                                 ///< where a checkpoint is due, and at the end unless the cost diverged
+  std::function<void()> save;                                                 ///< where a checkpoint is due
 };
 
-/// Goes on to the end, in place.
+/// Steps in an epoch: one, where a step takes the whole training part.
+std::int64_t steps_in_epoch(const Problem& problem, const Options& options);
+
+/// Goes on to the end, in place: the parameters are the last ones.
 Run train(Training& training, const Problem& problem, const Options& options, const Listener& listener);
 
-/// From here on, the first SIGINT or SIGTERM ends a training after its iteration; a second one ends the program.
+/// With --patience, puts the parameters back that the dev cost was lowest with; notes that, and the cost, in the run.
+void restore_best(Training& training, const Problem& problem, const Options& options, Run& run);
+
+/// From here on, the first SIGINT, SIGTERM or SIGHUP (unless hang-ups are ignored, as by nohup) ends a training after its iteration; a second one ends the program.
 void catch_interrupts();
 /// The signal that came; 0 where none has.
 int interrupted_by();

@@ -19,9 +19,9 @@ std::string contents(const std::filesystem::path& path) {
   return text.str();
 }
 
-Outcome run_dz(const std::vector<std::string>& arguments, const std::function<void(pid_t, const std::filesystem::path&)>& meanwhile) {
+Outcome run_dz(const std::vector<std::string>& arguments, const std::function<void(pid_t, const std::filesystem::path&)>& meanwhile, const std::string& given) {
   const TempDir folder;
-  const std::string out = folder / "out", error = folder / "error", program = std::string(DZ_BINARY_DIR) + "/bin/dz";
+  const std::string out = given.empty() ? std::string(folder / "out") : given, error = folder / "error", program = std::string(DZ_BINARY_DIR) + "/bin/dz";
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
@@ -31,7 +31,8 @@ Outcome run_dz(const std::vector<std::string>& arguments, const std::function<vo
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
+  if (given == "closed") posix_spawn_file_actions_addclose(&files, STDOUT_FILENO);
+  else posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
   posix_spawn_file_actions_addopen(&files, STDERR_FILENO, error.c_str(), O_WRONLY | O_CREAT, 0600);
   pid_t child = 0;
   const int failure = posix_spawn(&child, program.c_str(), &files, nullptr, pointers.data(), environ);
@@ -40,7 +41,7 @@ Outcome run_dz(const std::vector<std::string>& arguments, const std::function<vo
   if (meanwhile) meanwhile(child, error);
   int state = 0;
   waitpid(child, &state, 0);
-  return {WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state), contents(out), contents(error)};
+  return {WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state), given.empty() ? contents(out) : "", contents(error)};
 }
 
 }  // namespace dz::test
