@@ -214,7 +214,11 @@ Dataset read_labelled_npz(const std::filesystem::path& path, Dtype dtype) {
   } else {
     set.x = Tensor(x.reshape({m, x.size() / m}).cast(dtype));
   }
-  require_sound(set);
+  try {
+    require_sound(set);
+  } catch (const ValueError& e) {
+    throw ValueError(fmt::format("{}: {}", path.string(), e.reason()), reader);
+  }
   return set;
 }
 

@@ -122,6 +122,7 @@ void describe_options(Groups& g, const std::string& command) {
 
 /// The text of a model file or a checkpoint: --model takes the one, --resume the other.
 Metadata kept_metadata(const std::string& option, const std::string& path) {
+  if (path.empty()) throw ValueError(fmt::format("--{}: a path, not nothing", option));
   NamedArrays file = read_safetensors(path);
   const bool is_checkpoint = file.find("iteration") && file.find("generator.key");
   if (is_checkpoint && option == "model")

@@ -112,7 +112,7 @@ TEST_CASE("many classes neither flood the terminal nor take memory by their squa
   CHECK(contains(contents(folder / "out/report.html"), "the most frequent mistakes, 20 of"));
   const Outcome outputs = run_dz({"train", "--data", many, "--layers", "1000000", "--iterations", "1"});
   CHECK(outputs.status != 0);
-  CHECK(contains(outputs.error, "--layers: 1000000 outputs, and " + many + " has 300 classes"));
+  CHECK(contains(outputs.error, "--layers: the last one is 1000000, and " + many + " has 300 classes"));
 }
 
 TEST_CASE("of points of three classes the report shows the regions", "[tools]") {

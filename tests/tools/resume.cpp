@@ -37,7 +37,7 @@ TEST_CASE("a checkpoint goes on as it began, or the differences are listed as op
     CHECK_THAT(outcome.error, Contains(words));
   };
   refused({"--activation", "relu"}, "--activation relu, there tanh");
-  refused({"--seed", "2", "--batch", "10"}, "--batch 10, there 0; --seed 2, there 1");
+  refused({"--seed", "2", "--batch", "10"}, "--seed 2, there 1; --batch 10, there 0");
   refused({"--optimiser", "adam"}, "--optimiser adam, there gd");
   refused({"--split", "6:2:2"}, "--split 6:2:2, there not given");
   refused({"--data", "moons"}, "is of a training on other data than those of 'moons' now");
