@@ -30,6 +30,12 @@ Subject with_arguments(const Subject& s, const Tensors& arguments) {
   return other;
 }
 
+Subject with_other_values(const Subject& s) {
+  Tensors elsewhere;
+  for (const Tensor& x : s.arguments) elsewhere.push_back(is_floating(x.dtype()) ? Tensor(x.detach() * 0.875) : x);
+  return with_arguments(s, elsewhere);
+}
+
 Subject gradient_subject(const Subject& s, const Generator& start, std::uint64_t seed) {
   Tensors inner = cotangents_like(run(s, start), seed);
   Subject gradient{{}, s.arguments, s.inputs};

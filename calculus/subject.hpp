@@ -29,6 +29,8 @@ struct Subject {
 Tensor own_copy(const Tensor& x, Dtype dtype);
 /// The same function of other arguments, which become leaves where they are floating; their layout stays.
 Subject with_arguments(const Subject& s, const Tensors& arguments);
+/// The subject on 0.875 of each floating argument.
+Subject with_other_values(const Subject& s);
 /// The subject whose outputs are the gradients of s along fixed cotangents.
 Subject gradient_subject(const Subject& s, const Generator& start, std::uint64_t seed);
 

@@ -96,7 +96,7 @@ class Table {
     add("the output", [&](const Entry& n) { return e_.values[n.row]; });
     if (!same_shape_) return;
     outputs_.assign(e_.values.begin() + 1, e_.values.end());
-    if (apart()) add("the output at the element's place", [&](const Entry& n) { return outputs_[n.element]; }, &outputs_);
+    if (apart()) add("the output there", [&](const Entry& n) { return outputs_[n.element]; }, &outputs_);
     else atoms_.back().all = &outputs_;
   }
 

@@ -238,3 +238,20 @@ TEST_CASE("the neighbour of a value in its place is found", "[gradcheck]") {
   check_finds(gradcheck(relative(0), x, w), "with input 1 one after along axis 1 for input 1 itself, in (input 1 − input 0), it would be right");
   CHECK_THAT(gradcheck(relative(-1), x, w), Passes());
 }
+
+TEST_CASE("a derivative that is right at some values only says at which", "[gradcheck]") {
+  const auto learned = [](In x, In beta) {  // x · σ(beta · x); by x the factor beta lacks in one term
+    return record("learned", [](const Array& x, const Array& b) { return (Tensor(x) * sigmoid(Tensor(b) * Tensor(x))).value(); },
+                  wrt(x, [x, beta](const Tensor& dy) { const Tensor s = sigmoid(beta * x); return dy * (s + x * s * (1 - s)); }),
+                  wrt(beta, [x, beta](const Tensor& dy) { const Tensor s = sigmoid(beta * x); return dy * square(x) * s * (1 - s); }));
+  };
+  const Tensor x = normal({3, 4});
+  const auto apart = gradcheck(learned, x, normal({1, 4}));
+  check_finds(apart, "it is right where input 1 is 1: is a factor of it missing in one of the terms");
+  check_finds(apart, "it is right where input 0 is 0: is the term that has it as a factor wrong?");
+  check_leaves_out(apart, "at 0.875 of them");
+  const auto ones_given = gradcheck(learned, x, ones({1, 4}));
+  check_finds(ones_given, "it is right at the values given, but not at 0.875 of them: does a factor lack that is 1 here");
+  check_finds(ones_given, "it is right where input 1 is 1");
+  check_leaves_out(ones_given, "every operation is right by itself");
+}
