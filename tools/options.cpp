@@ -188,18 +188,28 @@ void store_kept_options(const Metadata& metadata, bool new_data, const po::optio
   po::store(parsed, values);
 }
 
+/// In its messages Boost replaces what stands between per cent signs, and does not end where an option's name is such a place itself.
+void require_name(std::string_view word) {
+  const std::string_view name = word.substr(0, word.find('='));
+  if (name.find('%') != name.npos) throw ValueError(fmt::format("'{}' is no option", name));
+}
+
 /// So does what a file of options says.
 void store_config(const std::string& path, const po::options_description& all, po::variables_map& values) {
   std::string bytes = read_file(path, config_limit);
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);  // a byte order mark
   std::istringstream text(std::move(bytes));
   try {
+    for (std::string line; std::getline(text, line);) require_name(std::string_view(line).substr(0, line.find('#')));
+    text.clear(), text.seekg(0);
     const po::parsed_options parsed = po::parse_config_file(text, all);
     for (const auto& option : parsed.options)
-      if (option.string_key == "help" || option.string_key == "config") throw ValueError(fmt::format("{}: '{}' can only be typed", path, option.string_key));
+      if (option.string_key == "help" || option.string_key == "config") throw ValueError(fmt::format("'{}' can only be typed", option.string_key));
     po::store(parsed, values);
   } catch (const po::error& e) {
     throw ValueError(fmt::format("{}: {}", path, e.what()));
+  } catch (const ValueError& e) {
+    throw ValueError(fmt::format("{}: {}", path, e.reason()));
   }
 }
 
@@ -344,6 +354,8 @@ Options read_options(std::span<const char* const> arguments) {
   try {
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     const std::vector<std::string> words(arguments.begin() + 2, arguments.end());
+    for (const std::string& word : words)
+      if (word.starts_with('-')) require_name(word);
     const po::parsed_options parsed = po::command_line_parser(words).options(groups.all).positional({}).style(style).run();
     po::store(parsed, values);
     if (values.count("help")) return o.help = true, o;

@@ -100,6 +100,17 @@ TEST_CASE("options that make no sense are refused by name", "[tools]") {
   check_train_refused({"--config", "missing.txt"}, {"missing.txt"});
 }
 
+TEST_CASE("options that look like the parser's own placeholders are refused", "[tools]") {
+  check_train_refused({"--%canonical_option%"}, {"--%canonical_option%"});  // Boost would replace it by itself without end
+  const TempDir folder;
+  for (const char* line : {"%canonical_option% = 1", "a '%option%'", "[%canonical_option%]"}) {
+    std::ofstream(folder / "options") << "layers = 4,1\n" << line << "\n";
+    check_train_refused({"--config", (folder / "options").string()}, {(folder / "options").string(), "no option"});
+  }
+  std::ofstream(folder / "options") << "# 100 % of it\niterations = 3\nout = " << (folder / "%canonical_option%").string() << "\n";
+  CHECK(run_dz({"train", "--config", (folder / "options").string()}).status == 0);
+}
+
 TEST_CASE("more units than memory has room for are refused", "[tools]") {
   check_train_refused({"--layers", "1000000000,1000000000,1"}, {"--layers", "GB"});
   check_train_refused({"--layers", "1000000000,1000,1"}, {"--layers", "GB"});
