@@ -49,7 +49,7 @@ Axis value_axis(double low, double high, int ticks) {
 }
 
 struct Frame {
-  double width, height, left = 56, right = 14, top = 26, bottom = 44;
+  double width, height, left = 56, right = 24, top = 26, bottom = 44;
   double x(double fraction) const { return left + fraction * (width - left - right); }
   double y(double fraction) const { return height - bottom - fraction * (height - top - bottom); }
 };
