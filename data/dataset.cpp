@@ -10,7 +10,6 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <ranges>
 
 #include <dz/data/hdf5.hpp>
 #include <dz/data/npy.hpp>
@@ -105,7 +104,7 @@ Dataset renumbered(Dataset set, const std::vector<std::string>& names) {
       if (!number)
         throw ValueError(fmt::format("its class '{}' is none of {}", called ? *called : std::to_string(label),
                                      names.empty() ? "the numbers that the classes are"
-                                                   : fmt::format("'{}'{}", fmt::join(names | std::views::take(most_names), "', '"),
+                                                   : fmt::format("'{}'{}", fmt::join(std::span(names).first(std::min(names.size(), most_names)), "', '"),
                                                                  names.size() > most_names ? fmt::format(" and {} more", names.size() - most_names) : "")),
                          "renumbered");
       at->second = *number;

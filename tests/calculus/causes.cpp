@@ -255,3 +255,12 @@ TEST_CASE("a derivative that is right at some values only says at which", "[grad
   check_finds(ones_given, "it is right where input 1 is 1");
   check_leaves_out(ones_given, "every operation is right by itself");
 }
+
+TEST_CASE("a derivative that reads what the newest forward has left is wrong, whatever its shapes do to the search for the cause", "[gradcheck]") {
+  static Array newest;
+  const auto forgetful = [](In x) {
+    return record("forgetful", [](const Array& v) { newest = v; return square_value(v); }, wrt(x, [](const Tensor& dy) { return dy * 2 * Tensor(newest); }));
+  };
+  check_finds(gradcheck(forgetful, normal({3, 4})), "the derivative reads what the newest forward has left");
+  newest = {};
+}
