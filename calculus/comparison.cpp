@@ -171,9 +171,12 @@ class Comparison {
   void forgive_kinks(const Way& way, std::vector<Verdict>& verdicts, std::vector<Slope>& slopes) const {
     const double h = differences_.step({way}) * std::pow(differences_.rounding(), 0.3) * 64;
     const std::array<double, 5> places{-h, -h / 4, 0, h / 4, h};
-    std::array<std::vector<double>, 5> rows, terms;
-    for (std::size_t k = 0; k < 5; ++k) rows[k] = differences_.moved({way}, places[k]);
-    for (std::size_t k = 0; k < 5 && verdicts[0] != Verdict::right; ++k) terms[k] = differences_.terms_moved({way}, places[k]);
+    std::array<std::vector<double>, 5> rows, terms;  // each where it is asked for
+    const bool of_terms = verdicts[0] != Verdict::right, of_rows = std::any_of(verdicts.begin() + 1, verdicts.end(), [](Verdict v) { return v != Verdict::right; });
+    for (std::size_t k = 0; k < 5; ++k) {
+      if (of_terms) terms[k] = differences_.terms_moved({way}, places[k]);
+      if (of_rows) rows[k] = places[k] == 0 ? differences_.at_rest() : differences_.moved({way}, places[k]);
+    }
     for (std::size_t r = 0; r < verdicts.size(); ++r) {
       if (verdicts[r] == Verdict::right) continue;
       const auto at = [&](std::size_t k) { return r == 0 ? terms[k] : std::vector<double>{rows[k][r]}; };

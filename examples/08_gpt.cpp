@@ -1,6 +1,6 @@
-// A transformer that learns Shakespeare letter by letter, and then writes: 4 blocks, 4 heads, width 128, 64 letters of context, batches
-// of 12. The setting is that of nanoGPT's README for a CPU, whose validation loss after 2,000 steps is 1.88. usage: 08_gpt [STEPS] [SEED]
-// [TEXT]
+// A transformer that learns Shakespeare letter by letter, and then writes: 4 blocks, 4 heads, width 128, 64 letters of context, batches of 12.
+// The setting is that of nanoGPT's README for a CPU, whose validation loss after 2,000 steps is 1.88.
+// usage: 08_gpt [STEPS] [SEED] [TEXT]
 #include <dz/data/file.hpp>
 #include <dz/dz.hpp>
 

@@ -106,6 +106,7 @@ class Node : public detail::CountedNode {
   /// It was recorded under autocast.
   bool autocasts() const { return autocasts_; }
   const Replay* replay() const { return replay_.get(); }
+  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  protected:
   /// Called by the constructors below, once the operands are known.

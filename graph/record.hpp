@@ -110,38 +110,55 @@ template <class F> class Kept final : public Replay {
 };
 template <class F> std::unique_ptr<Replay> keep(F forward, std::vector<Array> inputs) { return std::make_unique<Kept<F>>(std::move(forward), std::move(inputs)); }
 
-template <class... D> class Recorded final : public Node {
+/// A node of n inputs and one output, which it keeps where a derivative takes it.
+template <std::size_t n> class OneOutput : public Node {
  public:
-  static constexpr std::size_t n = sizeof...(D);
+  using Node::Node;
+  void exchange_outputs(std::span<Array> y) noexcept override {
+    if (output_) std::swap(output_, y[0]);
+  }
+  std::span<const NodeRef> edges() const override { return edges_; }
 
-  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Node(name, at, value) {
+ protected:
+  /// The output as derivatives take it; empty where none does.
+  Tensor kept() { return !output_ ? Tensor() : is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_); }
+  void let_go() noexcept {
+    output_ = {};
+    replay_.reset();
+  }
+
+  std::array<NodeRef, n> edges_;
+  Array output_;
+};
+
+/// Such a node with a derivative for each input.
+template <class... D> class Recorded final : public OneOutput<sizeof...(D)> {
+  using Base = OneOutput<sizeof...(D)>;
+  using Base::edges_, Base::output_;
+
+ public:
+  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Base(name, at, value) {
     [&]<std::size_t... I>(std::index_sequence<I...>) { (link<I>(w), ...); }(std::index_sequence_for<D...>{});
     if (needs_output()) output_ = value;
   }
   ~Recorded() override { Recorded::spend(); }
   void pull(Pull& pull) override {
-    const Tensor y = !output_ ? Tensor() : is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_);
+    const Tensor y = this->kept();
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((pull.wanted[I] ? void(pull.dx[I] = derive(std::get<I>(slots_).d, *this, pull.dy[0], y, edges_[I], pull.sums)) : void()), ...);
     }(std::index_sequence_for<D...>{});
   }
   void spend() noexcept override {
-    if (std::exchange(spent_, true)) return;
+    if (std::exchange(this->spent_, true)) return;
     [&]<std::size_t... I>(std::index_sequence<I...>) { ((edges_[I] ? std::destroy_at(&std::get<I>(slots_).d) : void()), ...); }(std::index_sequence_for<D...>{});
-    output_ = {};
-    replay_.reset();
+    this->let_go();
   }
-  void exchange_outputs(std::span<Array> y) noexcept override {
-    if (output_) std::swap(output_, y[0]);
-  }
-  std::span<const NodeRef> edges() const override { return edges_; }
-  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  private:
   template <std::size_t I, class W> void link(W& w) {
     if (!w.input.requires_grad()) return;
     edges_[I] = w.input.from();
-    follow(edges_[I]);
+    this->follow(edges_[I]);
     using Derivative = std::tuple_element_t<I, std::tuple<D...>>;
     new (&std::get<I>(slots_).d) Derivative(std::move(w.derivative));
   }
@@ -151,24 +168,22 @@ template <class... D> class Recorded final : public Node {
     }(std::index_sequence_for<D...>{});
   }
 
-  std::array<NodeRef, n> edges_;
-  Array output_;
   std::tuple<Slot<D>...> slots_;
 };
 
-/// A node of n inputs and one output with one derivative for all.
-template <class D, std::size_t n> class RecordedArray final : public Node {
+/// Such a node with one derivative for all inputs.
+template <class D, std::size_t n> class RecordedArray final : public OneOutput<n> {
  public:
-  RecordedArray(const char* name, At at, const Array& value, WrtArray<D, n>& w) : Node(name, at, value), derivative_(std::move(w.derivative)) {
+  RecordedArray(const char* name, At at, const Array& value, WrtArray<D, n>& w) : OneOutput<n>(name, at, value), derivative_(std::move(w.derivative)) {
     for (std::size_t i = 0; i < n; ++i) {
-      edges_[i] = w.inputs[i].from();
-      follow(edges_[i]);
+      this->edges_[i] = w.inputs[i].from();
+      this->follow(this->edges_[i]);
     }
-    if constexpr (needs_output) output_ = value;
+    if constexpr (needs_output) this->output_ = value;
   }
   void pull(Pull& pull) override {
     std::array<Tensor, n> dx = [&] {
-      if constexpr (needs_output) return (*derivative_)(pull.dy[0], is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_), pull.wanted);
+      if constexpr (needs_output) return (*derivative_)(pull.dy[0], this->kept(), pull.wanted);
       else return (*derivative_)(pull.dy[0], pull.wanted);
     }();
     for (std::size_t i = 0; i < n; ++i)
@@ -176,21 +191,13 @@ template <class D, std::size_t n> class RecordedArray final : public Node {
   }
   void spend() noexcept override {
     derivative_.reset();
-    output_ = {};
-    replay_.reset();
+    this->let_go();
   }
-  void exchange_outputs(std::span<Array> y) noexcept override {
-    if (output_) std::swap(output_, y[0]);
-  }
-  std::span<const NodeRef> edges() const override { return edges_; }
-  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  private:
   static constexpr bool needs_output = std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>;
 
   std::optional<D> derivative_;
-  std::array<NodeRef, n> edges_;
-  Array output_;
 };
 
 /// A node of any number of inputs or outputs with one derivative for all.
@@ -229,7 +236,6 @@ template <class D> class RecordedAll final : public Node {
     for (std::size_t i = 0; i < outputs_.size(); ++i) std::swap(outputs_[i], y[i]);
   }
   std::span<const NodeRef> edges() const override { return edges_; }
-  void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  private:
   const OutputKind& further(unsigned number) const override { return kinds_[number - 1]; }

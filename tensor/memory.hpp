@@ -98,9 +98,6 @@ void* take_slow(std::size_t bytes);
 void give_slow(void* piece, std::size_t bytes) noexcept;
 void count_slow(Live change) noexcept;
 
-}  // namespace detail
-
-namespace detail {
 /// What this thread has at hand, or null; then its counters are open.
 inline void* take_cached(std::size_t bytes) noexcept {
   if (!DZ_POOL || bytes > small_limit) [[unlikely]]
@@ -108,6 +105,7 @@ inline void* take_cached(std::size_t bytes) noexcept {
   List& list = cache.small[(bytes + 15) / 16];
   return list.head ? list.pop() : nullptr;
 }
+
 }  // namespace detail
 
 inline void* take(std::size_t bytes) {

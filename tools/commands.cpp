@@ -41,7 +41,6 @@ std::string cell(const std::vector<std::string>& names, std::int64_t c) {
   return quoted + "\"";
 }
 
-
 /// Options that only the data can tell the sense of.
 void require_sense(const Options& o, const Problem& problem) {
   if (o.augments() && !problem.train.images) throw ValueError(fmt::format("--augment: '{}' are no pictures", o.data));
@@ -55,12 +54,12 @@ void require_sense(const Options& o, const Problem& problem) {
 /// What a checkpoint keeps of the data to know them again.
 std::string checksum_text(const Problem& problem) { return fmt::format("{:08x}", checksum(problem.train)); }
 
-/// A training that begins, or goes on from --resume.
-Training training_of(const Options& o, const Problem& problem) {
+/// A training that begins, or goes on from --resume; `known_by` is what the data are.
+Training training_of(const Options& o, const Problem& problem, const std::string& known_by) {
   Training t = begin_training(o, make_network(o, problem.train.x));
   if (o.resume.empty()) return t;
   const std::string from = o.resume.string();
-  if (!o.data_checksum.empty() && o.data_checksum != checksum_text(problem))
+  if (!o.data_checksum.empty() && o.data_checksum != known_by)
     throw ValueError(fmt::format("--resume: {} is of a training on other data than those of '{}' now", from, o.data));
   load_training(o.resume, t);
   if (t.iteration >= o.iterations)
@@ -99,13 +98,14 @@ std::string page_of(const Options& o, const Problem& problem, const Training& tr
 int run_train(const Options& o) {
   const Problem problem = make_problem(o);
   require_sense(o, problem);
-  Training training = training_of(o, problem);
+  const std::string known_by = checksum_text(problem);
+  Training training = training_of(o, problem, known_by);
   RunFolder folder(o.out);
   for (const std::string& warning : problem.warnings) fmt::print(stderr, "note: {}\n", warning);
 
   catch_interrupts();
   Metadata kept = describe_all(o, problem.train.classes);
-  kept[checksum_key] = checksum_text(problem);
+  kept[checksum_key] = known_by;
   const auto save = [&] { folder.save(training, kept); };
   Run run = observed(training, problem, o, save);
   if (!run.diverged) save();  // before the best parameters come back: what goes on, goes on from the last ones

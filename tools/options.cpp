@@ -39,6 +39,8 @@ constexpr std::array changeable = {"iterations", "patience", "checkpoint-every",
 /// What a checkpoint does not keep.
 constexpr std::array passing = {"out", "resume", "config", "help"};
 
+bool is_among(std::span<const char* const> names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
+
 struct Groups {
   po::options_description data{"Data"}, network{"Network"}, training{"Training"}, optimiser{"Optimiser"}, files{"Files"}, all;
 };
@@ -155,12 +157,11 @@ bool same_value(const std::string& a, const std::string& b) {
 
 /// Throws ValueError that lists in what the options typed contradict those of the model or the checkpoint.
 void require_no_contradiction(const std::string& option, const Metadata& metadata, const po::options_description& all, const po::variables_map& values) {
-  const auto among = [](const auto& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); };
   const bool plateau = metadata.contains("schedule") && metadata.at("schedule") == "plateau";
   const auto is_fixed = [&](const std::string& name) {
-    if (option == "model") return among(of_the_model, name);
+    if (option == "model") return is_among(of_the_model, name);
     if (plateau && (name == "learning-rate" || name == "decay" || name == "decay-every")) return true;
-    return !among(changeable, name) && !among(passing, name) && name != "start";
+    return !is_among(changeable, name) && !is_among(passing, name) && name != "start";
   };
   std::vector<std::string> differences;
   for (const auto& each : all.options()) {
@@ -181,7 +182,7 @@ void store_kept_options(const Metadata& metadata, bool new_data, const po::optio
   po::parsed_options parsed(&all);
   const auto counts = [&](const std::string& name) {
     if (new_data && (name == "labels" || name == "test" || name == "test-labels" || name == "split")) return false;
-    return all.find_nothrow(name, false) && std::ranges::find(passing, name) == passing.end();
+    return all.find_nothrow(name, false) && !is_among(passing, name);
   };
   for (const auto& [name, value] : metadata)
     if (counts(name)) parsed.options.emplace_back(name, std::vector<std::string>{value});
@@ -379,18 +380,22 @@ Options read_options(std::span<const char* const> arguments) {
   return o;
 }
 
-std::map<std::string, std::string> describe(const Options& options, const std::vector<std::string>& classes) {
-  std::map<std::string, std::string> described = {{classes_key, classes_text(classes)}};
+namespace {
+/// The options that are to be kept, and what the classes are called.
+template <class F> Metadata described(const Options& options, const std::vector<std::string>& classes, F is_kept) {
+  Metadata all = {{classes_key, classes_text(classes)}};
   for (const auto& [name, value] : options.given)
-    if (std::ranges::find(kept, name) != kept.end()) described[name] = value;
-  return described;
+    if (is_kept(name)) all[name] = value;
+  return all;
+}
+}  // namespace
+
+Metadata describe(const Options& options, const std::vector<std::string>& classes) {
+  return described(options, classes, [](const std::string& name) { return is_among(kept, name); });
 }
 
-std::map<std::string, std::string> describe_all(const Options& options, const std::vector<std::string>& classes) {
-  std::map<std::string, std::string> described = {{classes_key, classes_text(classes)}};
-  for (const auto& [name, value] : options.given)
-    if (std::ranges::find(passing, name) == passing.end()) described[name] = value;
-  return described;
+Metadata describe_all(const Options& options, const std::vector<std::string>& classes) {
+  return described(options, classes, [](const std::string& name) { return !is_among(passing, name); });
 }
 
 std::string help(const std::string& command) {

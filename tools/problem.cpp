@@ -129,10 +129,6 @@ void require_features(const Dataset& set, const Dataset& train, const std::strin
     throw ShapeError(fmt::format("{}: samples of {} numbers, where those of {} have {}", path, set.x.size(1), train_path, train.x.size(1)));
 }
 
-}  // namespace
-
-namespace {
-
 /// All of it, with its own labels.
 Dataset read_as_it_is(const Options& o, const std::string& path, const std::string& labels) {
   if (is_generated(path)) return generate(o);
