@@ -48,6 +48,7 @@ function(dz_library_settings target)
   dz_own_settings(${target})
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE ${DZ_LIBRARY_FLAGS})
+  target_link_options(${target} PRIVATE -Wl,-Bsymbolic-functions)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}
                              PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   if(DZ_SANITIZE)
