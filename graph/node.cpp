@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include <dz/graph/listen.hpp>
@@ -48,6 +49,11 @@ Leaf& leaf_of(const Tensor& t, const char* what) {
 }
 
 }  // namespace detail
+
+[[gnu::noinline]] void OutputKind::keep_many(const Array& a) {
+  sizes_.many = static_cast<std::int64_t*>(memory::take(many_bytes()));
+  std::ranges::copy(a.sizes(), sizes_.many);
+}
 
 OutputKind::OutputKind(OutputKind&& o) noexcept : dtype_(o.dtype_), rank_(std::exchange(o.rank_, std::uint8_t{0})), sizes_(o.sizes_) {}
 

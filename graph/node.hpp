@@ -17,9 +17,10 @@ class OutputKind {
  public:
   OutputKind() = default;
   explicit OutputKind(const Array& a) : dtype_(a.dtype()), rank_(static_cast<std::uint8_t>(a.rank())) {
-    if (rank_ > inline_rank) sizes_.many = static_cast<std::int64_t*>(memory::take(many_bytes()));
-    std::int64_t* const sizes = rank_ > inline_rank ? sizes_.many : sizes_.few;
-    for (int i = 0; i < rank_; ++i) sizes[i] = a.size(i);
+    if (rank_ > inline_rank) [[unlikely]]
+      keep_many(a);
+    else
+      for (int i = 0; i < rank_; ++i) sizes_.few[i] = a.size(i);
   }
   OutputKind(OutputKind&& o) noexcept;
   OutputKind& operator=(OutputKind&&) = delete;
@@ -37,6 +38,7 @@ class OutputKind {
 
  private:
   static constexpr int inline_rank = 2;
+  void keep_many(const Array& a);
   std::size_t many_bytes() const { return rank_ * sizeof(std::int64_t); }
   const std::int64_t* sizes() const { return rank_ > inline_rank ? sizes_.many : sizes_.few; }
 
@@ -58,9 +60,9 @@ class Sums {
   ~Sums() = default;
 };
 
-/// One node's part of a reverse pass: the cotangents of its outputs, the gradients to fill in, and which of them are wanted.
+/// One node's part of a reverse pass: the cotangents of its outputs, which it may use up, the gradients to fill in, and which of them are wanted.
 struct Pull {
-  std::span<const Tensor> dy;
+  std::span<Tensor> dy;
   std::span<Tensor> dx;
   std::span<const std::uint8_t> wanted;
   Sums* sums = nullptr;

@@ -7,7 +7,7 @@
 //
 // The forward is called with the values of the wrt inputs, in order; whatever else it needs it captures. A derivative is given
 // the output's cotangent and, where it takes a second argument, the output; it gives the input's cotangent (the engine sums
-// broadcast axes away). Written with operations on Tensors it can itself be differentiated; one that takes `const Array&` is of
+// broadcast axes away). One that takes a Tensor&& dy owns it: an elementwise kernel then writes over it where nobody else holds it. Written with operations on Tensors it can itself be differentiated; one that takes `const Array&` is of
 // first order only, and says so when a second order is asked. What a derivative captures is what is saved, and only where its
 // input needs a gradient.
 
@@ -63,32 +63,38 @@ inline constexpr std::size_t max_outputs = 65535;  // a NodeRef has sixteen bits
 
 [[noreturn]] void refuse_second_order(const char* name, At at);
 
-template <class D> inline constexpr bool of_tensors = std::is_invocable_v<D&, const Tensor&> || std::is_invocable_v<D&, const Tensor&, const Tensor&>;
-template <class D> inline constexpr bool takes_output = std::is_invocable_v<D&, const Tensor&, const Tensor&> || std::is_invocable_v<D&, const Array&, const Array&>;
+template <class D> inline constexpr bool of_tensors = std::is_invocable_v<D&, Tensor> || std::is_invocable_v<D&, Tensor, const Tensor&>;
+template <class D> inline constexpr bool takes_output = std::is_invocable_v<D&, Tensor, const Tensor&> || std::is_invocable_v<D&, const Array&, const Array&>;
+template <class D> inline constexpr bool takes_over =
+    of_tensors<D> && !std::is_invocable_v<D&, const Tensor&> && !std::is_invocable_v<D&, const Tensor&, const Tensor&>;
 
-template <class D> Tensor derive(D& d, const Node& node, const Tensor& dy, const Tensor& y) {
-  if constexpr (of_tensors<D>) {
-    if constexpr (takes_output<D>) return d(dy, y);
-    else return d(dy);
+/// dy is used up where the derivative takes it over and is the last that wants it.
+template <class D> Tensor derive(D& d, const Node& node, Tensor& dy, const Tensor& y, bool last) {
+  if constexpr (takes_over<D>) {
+    if constexpr (takes_output<D>) return last ? d(std::move(dy), y) : d(Tensor(dy), y);
+    else return last ? d(std::move(dy)) : d(Tensor(dy));
+  } else if constexpr (of_tensors<D>) {
+    if constexpr (takes_output<D>) return d(std::as_const(dy), y);
+    else return d(std::as_const(dy));
   } else {
     static_assert(std::is_invocable_v<D&, const Array&> || std::is_invocable_v<D&, const Array&, const Array&>,
-                  "a derivative takes (const Tensor& dy) or (const Tensor& dy, const Tensor& y); of first order only: the same with const Array&");
+                  "a derivative takes (const Tensor& dy) or (const Tensor& dy, const Tensor& y), or Tensor&& dy; of first order only: the same with const Array&");
     if (is_recording()) refuse_second_order(node.name(), node.at());
     if constexpr (takes_output<D>) return Tensor(d(dy.value(), y.value()));
     else return Tensor(d(dy.value()));
   }
 }
 
-template <class W, class A> Tensor derive(Region<W, A>& d, const Node& node, const Tensor& dy, const Tensor& y, const NodeRef& operand, Sums* sums) {
+template <class W, class A> Tensor derive(Region<W, A>& d, const Node& node, Tensor& dy, const Tensor& y, bool last, const NodeRef& operand, Sums* sums) {
   const OutputKind& kind = operand.node()->output(operand.output());
-  if (is_recording() || dy.dtype() != kind.dtype()) return derive(d, node, dy, y);
+  if (is_recording() || dy.dtype() != kind.dtype()) return derive(d, node, dy, y, last);
   Tensor dx = sums ? sums->take(operand) : Tensor();
   if (!dx) dx = Tensor(Array::full(kind.shape(), 0, kind.dtype()));
   else if (!dx.value().is_unique() || !dx.value().is_contiguous()) dx = Tensor(dx.value().clone());
   d.add(dx.value(), dy.value());
   return dx;
 }
-template <class D> Tensor derive(D& d, const Node& node, const Tensor& dy, const Tensor& y, const NodeRef&, Sums*) { return derive(d, node, dy, y); }
+template <class D> Tensor derive(D& d, const Node& node, Tensor& dy, const Tensor& y, bool last, const NodeRef&, Sums*) { return derive(d, node, dy, y, last); }
 
 /// A derivative, or room for one: those of inputs that need none are never made.
 template <class D> union Slot {
@@ -145,7 +151,7 @@ template <class... D> class Recorded final : public OneOutput<sizeof...(D)> {
   void pull(Pull& pull) override {
     const Tensor y = this->kept();
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((pull.wanted[I] ? void(pull.dx[I] = derive(std::get<I>(slots_).d, *this, pull.dy[0], y, edges_[I], pull.sums)) : void()), ...);
+      ((pull.wanted[I] ? void(pull.dx[I] = derive(std::get<I>(slots_).d, *this, pull.dy[0], y, is_last<I>(pull.wanted), edges_[I], pull.sums)) : void()), ...);
     }(std::index_sequence_for<D...>{});
   }
   void spend() noexcept override {
@@ -161,6 +167,10 @@ template <class... D> class Recorded final : public OneOutput<sizeof...(D)> {
     this->follow(edges_[I]);
     using Derivative = std::tuple_element_t<I, std::tuple<D...>>;
     new (&std::get<I>(slots_).d) Derivative(std::move(w.derivative));
+  }
+  /// No input after number i is wanted.
+  template <std::size_t i> static bool is_last(Wanted wanted) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) { return !(wanted[i + 1 + I] || ...); }(std::make_index_sequence<sizeof...(D) - i - 1>{});
   }
   bool needs_output() const {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {

@@ -115,16 +115,15 @@ template <class T> class Pieces {
 
   std::size_t size() const { return size_; }
   T& operator[](std::size_t i) { return pieces_[i / length][i % length]; }
-  void add(std::size_t count) {
-    for (; count > 0; --count) {
-      if (next_ == end_) grow();
-      new (next_++) T();
-      ++size_;
-    }
+  void add() {
+    if (next_ == end_) [[unlikely]]
+      grow();
+    new (next_++) T();
+    ++size_;
   }
 
  private:
-  void grow() {
+  [[gnu::noinline]] void grow() {
     pieces_.push_back(nullptr);
     pieces_.back() = next_ = static_cast<T*>(memory::take(length * sizeof(T)));
     end_ = next_ + length;
@@ -136,6 +135,7 @@ template <class T> class Pieces {
   T *next_ = nullptr, *end_ = nullptr;  // in the last piece
 };
 
+/// One reverse pass. What every node goes through is inline, and what few do is not: a long chain of small operations costs little else.
 class Pass final : private Sums {
  public:
   Pass(bool retain, bool record) : id_(next_pass()), retain_(retain), recording_(detail::thread_state.recording, record) {
@@ -147,7 +147,9 @@ class Pass final : private Sums {
   Pass& operator=(const Pass&) = delete;
 
   void start(const Tensor& y, Tensor seed) {
-    add(cotangents_[reach(y.from().node()) + y.from().output()], seed);
+    Tensor& sum = cotangents_[reach(y.from().node()) + y.from().output()];
+    if (!sum) swap(sum, seed);
+    else add(sum, seed);
   }
 
   /// Collects what is reachable, in falling number. Numbers fall strictly along edges.
@@ -198,19 +200,23 @@ class Pass final : private Sums {
   }
 
  private:
-  static constexpr std::size_t none = SIZE_MAX;
+  static constexpr std::size_t none = SIZE_MAX, most_cotangents = index_bits - 65536;
   static constexpr std::uint8_t wanted = 1, target = 2;  // the node is on the way to somewhere; the cotangent itself is asked for
 
   /// The index of the node's first cotangent; the first time, claims it.
-  std::size_t reach(Node* n) {
-    std::uint64_t seen = n->claim_.load(std::memory_order_acquire);
+  [[gnu::always_inline]] std::size_t reach(Node* n) {
+    const std::uint64_t seen = n->claim_.load(std::memory_order_acquire);
     if ((seen & pass_bits) == id_) return seen & index_bits;
     const std::size_t fresh = cotangents_.size();
-    if (fresh > index_bits - 65536) throw GraphError("a graph of more than four thousand million nodes");
-    if (seen == 0 && replace(n->claim_, seen, id_ | fresh)) {
-      enter(n);
-      return fresh;
-    }
+    if (fresh > most_cotangents || seen != 0 || !replace(n->claim_, seen, id_ | fresh)) [[unlikely]]
+      return reach_shared(n, seen, fresh);
+    enter(n);
+    return fresh;
+  }
+
+  /// The same for a node that another pass has seen.
+  [[gnu::noinline]] std::size_t reach_shared(Node* n, std::uint64_t seen, std::size_t fresh) {
+    if (fresh > most_cotangents) throw GraphError("a graph of more than four thousand million nodes");
     if (auto known = others_.find(n); known != others_.end()) return known->second;
     if (!n->is_leaf()) seen = n->claim_.fetch_or(shared, std::memory_order_acq_rel);
     if (seen & spent) refuse_spent(*n, seen);
@@ -219,15 +225,19 @@ class Pass final : private Sums {
     return fresh;
   }
 
-  void enter(Node* n) {
+  [[gnu::always_inline]] void enter(Node* n) {
     if (n->is_leaf()) leaves_.push_back(static_cast<Leaf*>(n));
     else nodes_.push_back(n);
-    cotangents_.add(n->output_count());
+    for (unsigned o = n->output_count(); o > 0; --o) cotangents_.add();
   }
 
-  std::size_t find(Node* n) const {
+  [[gnu::always_inline]] std::size_t find(Node* n) const {
     const std::uint64_t claim = n->claim_.load(std::memory_order_relaxed);
-    if ((claim & pass_bits) == id_) return claim & index_bits;
+    if ((claim & pass_bits) == id_) [[likely]]
+      return claim & index_bits;
+    return find_shared(n);
+  }
+  [[gnu::noinline]] std::size_t find_shared(Node* n) const {
     const auto known = others_.find(n);
     return known == others_.end() ? none : known->second;
   }
@@ -240,7 +250,7 @@ class Pass final : private Sums {
                      n.name(), n.at());
   }
 
-  void visit(Node& n, const Derivatives& derivatives) {
+  [[gnu::always_inline]] void visit(Node& n, const Derivatives& derivatives) {
     const std::size_t first = find(&n);
     if (n.output_count() == 1) {
       Tensor dy = arrived(first);
@@ -251,7 +261,7 @@ class Pass final : private Sums {
     if (!retain_) spend(n);
   }
 
-  void visit_many(Node& n, std::size_t first, const Derivatives& derivatives) {
+  [[gnu::noinline]] void visit_many(Node& n, std::size_t first, const Derivatives& derivatives) {
     memory::Vector<Tensor> dy(n.output_count());
     bool some = false;
     for (std::size_t o = 0; o < dy.size(); ++o) some |= static_cast<bool>(dy[o] = arrived(first + o));
@@ -265,8 +275,9 @@ class Pass final : private Sums {
     const auto edges = n.edges();
     dx_.resize(edges.size());
     asked_.resize(edges.size());
-    for (std::size_t i = 0; i < edges.size(); ++i)
-      asked_[i] = edges[i] && (aimed_.empty() || (aimed_[find(edges[i].node())] & wanted));
+    for (std::size_t i = 0; i < edges.size(); ++i) asked_[i] = static_cast<bool>(edges[i]);
+    if (!aimed_.empty()) [[unlikely]]
+      ask_where_aimed(edges);
     Pull p{dy, dx_.all(), asked_.all(), this};
     derivatives.run(n, p);
     for (Tensor& d : dy) d = {};  // a gradient that is dy itself can then be added to in place
@@ -274,18 +285,27 @@ class Pass final : private Sums {
       if (asked_[i]) deliver(n, i, edges[i], dx_[i]);
   }
 
+  [[gnu::noinline]] void ask_where_aimed(std::span<const NodeRef> edges) {
+    for (std::size_t i = 0; i < edges.size(); ++i) asked_[i] = asked_[i] && (aimed_[find(edges[i].node())] & wanted);
+  }
+
   Tensor take(const NodeRef& operand) override { return std::move(cotangents_[find(operand.node()) + operand.output()]); }
 
   /// Takes g, the gradient by input number i.
-  void deliver(const Node& n, std::size_t i, const NodeRef& to, Tensor& g) {
+  [[gnu::always_inline]] void deliver(const Node& n, std::size_t i, const NodeRef& to, Tensor& g) {
     const OutputKind& kind = to.node()->output(to.output());
-    if (!g) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());
-    if (!kind.fits(g.value())) g = fit(n, i, kind, std::move(g));
-    if (detail::thread_state.watching) [[unlikely]] watch(n, i, g);
-    add(cotangents_[find(to.node()) + to.output()], g);
+    if (!g || !kind.fits(g.value()) || detail::thread_state.watching) [[unlikely]]
+      examine(n, i, kind, g);
+    Tensor& sum = cotangents_[find(to.node()) + to.output()];
+    if (!sum) swap(sum, g);
+    else add(sum, g);
   }
 
-  static void watch(const Node& n, std::size_t i, const Tensor& g) {
+  /// Makes g fit, and looks for anomalies where that is asked.
+  [[gnu::noinline]] void examine(const Node& n, std::size_t i, const OutputKind& kind, Tensor& g) {
+    if (!g) throw GraphError(fmt::format("its derivative by input {} gives nothing", i), n.name(), n.at());
+    if (!kind.fits(g.value())) g = fit(n, i, kind, std::move(g));
+    if (!detail::thread_state.watching) return;
     try {
       detail::require_finite(g.value(), fmt::format("its gradient by input {}", i));
     } catch (Error& e) {
@@ -312,8 +332,7 @@ class Pass final : private Sums {
   }
 
   /// sum += more, which is taken.
-  static void add(Tensor& sum, Tensor& more) {
-    if (!sum) return std::swap(sum, more);
+  [[gnu::noinline]] static void add(Tensor& sum, Tensor& more) {
     if (is_recording()) sum = sum + more;
     else if (sum.value().is_unique() && sum.value().is_contiguous()) kernels::add_to(sum.value(), more.value());
     else sum = Tensor(kernels::add(sum.value(), more.value()));
@@ -321,9 +340,10 @@ class Pass final : private Sums {
   }
 
   /// Marks the node spent and gives its claim back, at once where no other pass has seen it.
-  void spend(Node& n, std::uint64_t reason = 0) {
-    std::uint64_t before = n.claim_.load(std::memory_order_acquire);
-    if (!(before & shared) && (before & pass_bits) == id_ && replace(n.claim_, before, spent | reason)) return n.spend();
+  [[gnu::always_inline]] void spend(Node& n, std::uint64_t reason = 0) {
+    const std::uint64_t before = n.claim_.load(std::memory_order_acquire);
+    if (!(before & shared) && (before & pass_bits) == id_ && replace(n.claim_, before, spent | reason)) [[likely]]
+      return n.spend();
     n.claim_.fetch_or(spent | reason, std::memory_order_acq_rel);
     given_back_ = false;
   }
@@ -427,7 +447,8 @@ std::vector<Tensor> pull_alone(const NodeRef& node, const std::vector<Tensor>& c
   std::vector<Tensor> dx(edges.size());
   std::vector<std::uint8_t> wanted;
   for (const NodeRef& e : edges) wanted.push_back(static_cast<bool>(e));
-  Pull p{cotangents, dx, wanted};
+  std::vector<Tensor> dy = cotangents;
+  Pull p{dy, dx, wanted};
   const auto quiet = no_grad();
   Derivatives().run(n, p);
   for (std::size_t i = 0; i < dx.size(); ++i) {

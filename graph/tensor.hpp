@@ -51,6 +51,7 @@ class NodeRef {
     std::swap(bits_, last.bits_);
     return *this;
   }
+  friend void swap(NodeRef& a, NodeRef& b) noexcept { std::swap(a.bits_, b.bits_); }
   ~NodeRef() {
     if (bits_) detail::release(node());
   }
@@ -71,9 +72,15 @@ class Tensor {
   explicit Tensor(Array value) noexcept : value_(std::move(value)) {}
   Tensor(Array value, NodeRef from) noexcept : value_(std::move(value)), from_(std::move(from)) {}
 
+  friend void swap(Tensor& a, Tensor& b) noexcept {
+    swap(a.value_, b.value_);
+    swap(a.from_, b.from_);
+  }
+
   explicit operator bool() const { return static_cast<bool>(value_); }
   /// The values, without the graph.
-  const Array& value() const { return value_; }
+  const Array& value() const& { return value_; }
+  Array value() && { return std::move(value_); }
   Shape shape() const { return value_.shape(); }
   int rank() const { return value_.rank(); }
   std::int64_t size() const { return value_.size(); }

@@ -12,15 +12,15 @@ namespace dz {
 
 Tensor sigmoid(In z) {
   return record("sigmoid", [](const Array& v) { return kernels::map([](auto z) { return sigmoid(z); }, v); },
-                wrt(z, [](const Tensor& da, const Tensor& a) {
-                  return elementwise("sigmoid_gradient", [](auto da, auto a) { return da * a * (1 - a); }, da, a);
+                wrt(z, [](Tensor&& da, const Tensor& a) {
+                  return elementwise("sigmoid_gradient", [](auto da, auto a) { return da * a * (1 - a); }, std::move(da), a);
                 }));
 }
 
 Tensor tanh(In z) {
   return record("tanh", [](const Array& v) { return kernels::map([](auto z) { return tanh(z); }, v); },
-                wrt(z, [](const Tensor& da, const Tensor& a) {
-                  return elementwise("tanh_gradient", [](auto da, auto a) { return da * (1 - a * a); }, da, a);
+                wrt(z, [](Tensor&& da, const Tensor& a) {
+                  return elementwise("tanh_gradient", [](auto da, auto a) { return da * (1 - a * a); }, std::move(da), a);
                 }));
 }
 

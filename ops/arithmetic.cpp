@@ -14,15 +14,15 @@ Tensor sub(In a, In b) {
 namespace {
 
 /// dy·x within a derivative, the most frequent of all: where nothing is recorded, no handle is copied for it.
-Tensor times(const Tensor& dy, const Tensor& x) { return is_recording() ? dy * x : Tensor(kernels::mul(dy.value(), x.value())); }
+Tensor times(Tensor&& dy, const Tensor& x) { return is_recording() ? dy * x : Tensor(kernels::mul_over(std::move(dy).value(), x.value())); }
 
 }  // namespace
 
 Tensor mul(In a, In b) {
   if (!is_recording()) return constant("mul", kernels::mul, a, b);  // nothing is captured
   return record("mul", kernels::mul,
-                wrt(a, [b = Tensor(b)](const Tensor& dy) { return times(dy, b); }),  // a Tensor is half the size of an In: long chains are made of this
-                wrt(b, [a = Tensor(a)](const Tensor& dy) { return times(dy, a); }));
+                wrt(a, [b = Tensor(b)](Tensor&& dy) { return times(std::move(dy), b); }),  // a Tensor is half the size of an In: long chains are made of this
+                wrt(b, [a = Tensor(a)](Tensor&& dy) { return times(std::move(dy), a); }));
 }
 
 Tensor scaled(In x, double factor) {

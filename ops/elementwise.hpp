@@ -136,22 +136,26 @@ template <std::size_t i, class T, class F, class... X> DZ_INLINE T slope_by(cons
 }
 
 template <std::size_t i, class F, class... X> auto elementwise_derivative(F f, const X&... x) {
-  return [f, x...](const Tensor& dy) -> Tensor {
+  return [f, x...](Tensor&& dy) -> Tensor {
     if (is_recording()) return dy * slope_by<i, Number>(f, Number(x)...);
     auto product = [f](auto dy, auto... v) __attribute__((always_inline)) {
       using P = decltype(dy);
       return dy * slope_by<i, P>(f, v...);
     };
-    return Tensor(kernels::map(product, dy.value(), x.value()...));
+    return Tensor(kernels::map_over(product, std::move(dy).value(), x.value()...));
   };
 }
 
-template <class F, class... X> Tensor elementwise(const char* name, const F& f, const X&... x) {
+/// `first` is used up: of a temporary, the result takes the place.
+template <class F, class... X> Tensor elementwise(const char* name, const F& f, In& first, const X&... rest) {
+  if (!is_recording() || !(first.requires_grad() || ... || rest.requires_grad())) {  // no derivative captures anything
+    const At at = call_site(first.at());
+    return Tensor(run_forward(name, at, [&] { return kernels::map_over(f, std::move(first).value(), rest.value()...); }));
+  }
   auto forward = [f](const auto&... v) { return kernels::map(f, v...); };
-  if (!is_recording() || !(x.requires_grad() || ...)) return constant(name, forward, x...);  // no derivative captures anything
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>, const auto&... x) {
     return record(name, forward, wrt(x, elementwise_derivative<I>(f, x...))...);
-  }(std::index_sequence_for<X...>{});
+  }(std::make_index_sequence<1 + sizeof...(X)>{}, std::as_const(first), rest...);
 }
 
 }  // namespace detail

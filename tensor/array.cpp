@@ -37,7 +37,8 @@ void fill_dims(ArrayBody& body, std::span<const std::int64_t> sizes, std::span<c
 
 }  // namespace
 
-void release(ArrayBody* body) noexcept {
+namespace {
+[[gnu::noinline]] void release_slow(ArrayBody* body) noexcept {
   Storage* const storage = body->storage;
   if (body->owner) {
     memory::count_array(-1, -body->size * static_cast<std::int64_t>(size_of(body->dtype)));
@@ -46,6 +47,16 @@ void release(ArrayBody* body) noexcept {
     memory::give(body, static_cast<std::size_t>(header_bytes(body->rank)));
   }
   if (drop(storage->count)) memory::give(storage, static_cast<std::size_t>(storage->piece_bytes));
+}
+}  // namespace
+
+void release(ArrayBody* body) noexcept {
+  Storage* const storage = body->storage;
+  const std::int64_t bytes = body->size * static_cast<std::int64_t>(size_of(body->dtype));
+  if (!body->owner || storage->count.load(std::memory_order_acquire) != 1 || !memory::detail::give_cached(storage, static_cast<std::size_t>(storage->piece_bytes))) [[unlikely]]
+    return release_slow(body);
+  memory::detail::cache.arrays.add(-1);
+  memory::detail::cache.bytes.add(-bytes);
 }
 
 void stale_read(const Storage& storage) {
@@ -118,11 +129,41 @@ inline ArrayBody* make_body(const std::int64_t* sizes, int rank, std::int64_t vo
   return make_slow(sizes, rank, volume, dtype);
 }
 
+/// One that is laid out as `like`, which was made with its storage: what the two have in common need not be computed again. Null where the thread
+/// has no piece at hand.
+inline ArrayBody* make_twin(const ArrayBody& like) {
+  const auto* const storage = reinterpret_cast<const std::byte*>(like.storage);
+  auto* const memory = static_cast<std::byte*>(memory::detail::take_cached(static_cast<std::size_t>(like.storage->piece_bytes)));
+  if (!memory) [[unlikely]]
+    return nullptr;
+  memory::detail::cache.arrays.add(1);
+  memory::detail::cache.bytes.add(like.size * static_cast<std::int64_t>(size_of(like.dtype)));
+  auto* twin = new (memory) Storage;
+  twin->piece_bytes = like.storage->piece_bytes;
+  auto* body = new (memory + sizeof(Storage)) ArrayBody;
+  body->dtype = like.dtype;
+  body->rank = like.rank;
+  body->contiguous = body->owner = true;
+  body->storage = twin;
+  body->data = memory + (like.data - storage);
+  body->size = like.size;
+  if (like.rank == 1) std::memcpy(body->dims, like.dims, 16);  // by themselves, as most are: no call
+  else if (like.rank == 2) std::memcpy(body->dims, like.dims, 32);
+  else std::memcpy(body->dims, like.dims, std::size_t{16} * like.rank);
+  return body;
+}
+
+[[gnu::noinline]] ArrayBody* make_like_slow(const ArrayBody& like) { return make_body(like.dims, like.rank, like.size, like.dtype); }
+
 }  // namespace
 
 Array Array::make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) { return Array(make_body(sizes, rank, volume, dtype)); }
 Array Array::make(const Shape& shape, Dtype dtype) { return make(shape.begin(), shape.rank(), shape.volume(), dtype); }
-Array Array::make_like(const Array& a) { return Array(make_body(a.body()->dims, a.rank(), a.size(), a.dtype())); }
+Array Array::make_like(const Array& a) {
+  const ArrayBody& like = *a.body();
+  ArrayBody* const twin = like.owner ? make_twin(like) : nullptr;
+  return Array(twin ? twin : make_like_slow(like));
+}
 
 Array Array::number(double v) {
   Array a = make(nullptr, 0, 1, float64);

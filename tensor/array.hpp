@@ -3,7 +3,9 @@
 // piece of memory; views have a piece of their own and share the storage. What kernels take and give.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -56,6 +58,11 @@ struct Storage {
   std::int64_t piece_bytes;  // of the pool's piece that this header opens
 };
 
+/// As ArrayBody has them, in one word.
+constexpr std::uint32_t kind_of(Dtype dtype, std::uint8_t rank, std::uint8_t contiguous, std::uint8_t number) {
+  return std::bit_cast<std::uint32_t>(std::array{static_cast<std::uint8_t>(dtype), rank, contiguous, number});
+}
+
 struct ArrayBody {
   Count count{1};
   Dtype dtype;
@@ -74,7 +81,9 @@ struct ArrayBody {
     std::memcpy(&k, reinterpret_cast<const std::byte*>(this) + offsetof(ArrayBody, dtype), sizeof k);
     return k;
   }
-  bool is_plain(Dtype d) const { return dtype == d && contiguous && !number; }
+  bool is_plain(Dtype d) const {
+    return (kind() & kind_of(Dtype{0xff}, 0, 0xff, 0xff)) == kind_of(d, 0, 1, 0);
+  }
 };
 
 static_assert(offsetof(ArrayBody, number) == offsetof(ArrayBody, dtype) + 3);
@@ -132,6 +141,7 @@ class Array {
     std::swap(body_, last.body_);
     return *this;
   }
+  friend void swap(Array& a, Array& b) noexcept { std::swap(a.body_, b.body_); }
   [[gnu::always_inline]] ~Array() {
     if (body_ && detail::drop(body_->count)) detail::release(body_);
   }
@@ -153,6 +163,14 @@ class Array {
   }
   /// Both are of one dtype and rank, and both lie in row order or neither does; neither is a number, or both are.
   bool same_kind(const Array& o) const { return body()->kind() == o.body()->kind(); }
+  /// The same, and of one shape.
+  bool same_layout(const Array& o) const {
+    const detail::ArrayBody &a = *body(), &b = *o.body();
+    if (a.kind() != b.kind()) return false;
+    for (int i = 0; i < a.rank; ++i)
+      if (a.dims[i] != b.dims[i]) return false;
+    return true;
+  }
   /// Of that dtype, in row order, and no number.
   bool is_plain(Dtype dtype) const { return body()->is_plain(dtype); }
   /// Elements lie one after the other in row order.

@@ -25,6 +25,7 @@ struct Listening {
   void* context = nullptr;
 };
 extern constinit thread_local Listening listening;
+inline bool is_heard() { return listening.listener != nullptr; }
 
 template <class A> void collect(std::vector<Array>& inputs, const A& a) {
   if constexpr (std::is_same_v<A, Array>) inputs.push_back(a);
@@ -34,7 +35,7 @@ template <class A> void collect(std::vector<Array>& inputs, const A& a) {
 
 /// Runs kernel(output, arguments…): arguments are Arrays to read, or attributes (plain data).
 template <class Kernel, class... A> void launch(Kernel kernel, const Array& output, const A&... arguments) {
-  if (detail::listening.listener) [[unlikely]] {
+  if (detail::is_heard()) [[unlikely]] {
     Launch call{output, {}, [=] { kernel(output, arguments...); }};
     (detail::collect(call.inputs, arguments), ...);
     detail::listening.listener(detail::listening.context, std::move(call));

@@ -105,6 +105,16 @@ inline void* take_cached(std::size_t bytes) noexcept {
   List& list = cache.small[(bytes + 15) / 16];
   return list.head ? list.pop() : nullptr;
 }
+/// False where this thread does not keep it.
+inline bool give_cached(void* piece, std::size_t bytes) noexcept {
+  if (!DZ_POOL || bytes > small_limit || !cache.open) [[unlikely]]
+    return false;
+  List& list = cache.small[(bytes + 15) / 16];
+  if (list.count >= small_count_limit) [[unlikely]]
+    return false;
+  list.push(piece);
+  return true;
+}
 
 }  // namespace detail
 
@@ -114,12 +124,8 @@ inline void* take(std::size_t bytes) {
 }
 
 inline void give(void* piece, std::size_t bytes) noexcept {
-  if (DZ_POOL && bytes <= detail::small_limit && detail::cache.open) [[likely]] {
-    detail::List& list = detail::cache.small[(bytes + 15) / 16];
-    if (list.count < detail::small_count_limit) [[likely]]
-      return list.push(piece);
-  }
-  detail::give_slow(piece, bytes);
+  if (!detail::give_cached(piece, bytes)) [[unlikely]]
+    detail::give_slow(piece, bytes);
 }
 
 inline void count_node(std::int64_t change) noexcept {

@@ -9,9 +9,11 @@ Array add(const Array& a, const Array& b) {
 Array sub(const Array& a, const Array& b) {
   return map_numbers([](auto x, auto y) { return x - y; }, a, b);
 }
-Array mul(const Array& a, const Array& b) {
-  return map_numbers([](auto x, auto y) { return x * y; }, a, b);
+namespace {
+constexpr auto product = [](auto x, auto y) { return x * y; };
 }
+Array mul(const Array& a, const Array& b) { return map_numbers(product, a, b); }
+Array mul_over(Array&& a, const Array& b) { return map_over(product, std::move(a), b); }
 Array div(const Array& a, const Array& b) {
   return map([](auto x, auto y) { return x / y; }, a, b);
 }

@@ -12,6 +12,8 @@ namespace dz::kernels {
 Array add(const Array& a, const Array& b);
 Array sub(const Array& a, const Array& b);
 Array mul(const Array& a, const Array& b);
+/// The same of floats, written over a where that has the result's shape and nobody else holds it.
+Array mul_over(Array&& a, const Array& b);
 Array div(const Array& a, const Array& b);
 Array pow(const Array& a, const Array& b);
 Array neg(const Array& a);

@@ -73,10 +73,38 @@ namespace detail {
 
 void refuse_dtype(Dtype dtype) { throw DtypeError(fmt::format("needs float32 or float64, got {}", name(dtype))); }
 
-template Array map_formula(const Formula<1, 16>&, const Operands<1>&, std::index_sequence<0>);
-template Array map_formula(const Formula<2, 16>&, const Operands<2>&, std::index_sequence<0, 1>);
-template Array map_formula(const Formula<3, 16>&, const Operands<3>&, std::index_sequence<0, 1, 2>);
-template Array map_formula(const Formula<4, 16>&, const Operands<4>&, std::index_sequence<0, 1, 2, 3>);
+namespace {
+/// n elements of so many bytes from `from` on, `from_step` apart, to `to` on, `to_step` apart.
+template <std::size_t size> void move_elements(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step, std::int64_t n) {
+  constexpr auto bytes = static_cast<std::int64_t>(size);
+  for (std::int64_t i = 0; i < n; ++i) std::memcpy(to + i * to_step * bytes, from + i * from_step * bytes, size);
+}
+
+void move_row(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step, std::int64_t n, std::int64_t size) {
+  if (to_step == 1 && from_step == 1) std::memcpy(to, from, static_cast<std::size_t>(n * size));
+  else if (size == 4) move_elements<4>(to, to_step, from, from_step, n);
+  else if (size == 8) move_elements<8>(to, to_step, from, from_step, n);
+  else move_elements<1>(to, to_step, from, from_step, n);
+}
+}  // namespace
+
+void gather_row(std::byte* to, const std::byte* from, std::int64_t step, std::int64_t n, std::int64_t size) {
+  move_row(to, 1, from, step, n, size);
+  const std::int64_t end = (n * size + thresholds::pack_bytes - 1) / thresholds::pack_bytes * thresholds::pack_bytes;
+  std::memset(to + n * size, 0, static_cast<std::size_t>(end - n * size));
+}
+
+void scatter_row(std::byte* to, std::int64_t step, const std::byte* from, std::int64_t n, std::int64_t size) { move_row(to, step, from, 1, n, size); }
+
+template void run_row(RowLoop<1>, const void*, const Row<1>&, std::int64_t);
+template void run_row(RowLoop<2>, const void*, const Row<2>&, std::int64_t);
+template void run_row(RowLoop<3>, const void*, const Row<3>&, std::int64_t);
+template void run_row(RowLoop<4>, const void*, const Row<4>&, std::int64_t);
+
+template Array map_formula(const Formula<1, 16>&, const Operands<1>&, Array*);
+template Array map_formula(const Formula<2, 16>&, const Operands<2>&, Array*);
+template Array map_formula(const Formula<3, 16>&, const Operands<3>&, Array*);
+template Array map_formula(const Formula<4, 16>&, const Operands<4>&, Array*);
 
 }  // namespace detail
 }  // namespace kernels

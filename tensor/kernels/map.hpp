@@ -67,36 +67,51 @@ template <class T, int bytes> DZ_INLINE void store(T* p, std::int64_t step, std:
   scatter(p, step, n, buffer, x.width);
 }
 
-/// What a loop of packs goes through: where the result and the operands lie, how many elements apart (the result's step first), and how many.
-template <std::size_t N> struct Row {
+/// What a formula's loop goes through: whole packs, of operands that lie side by side (step 1) or are one element repeated (step 0). The last pack is
+/// stored whole unless there is one element in it.
+template <std::size_t N> struct Packs {
   void* out;
   std::array<const void*, N> in;
-  std::array<std::int64_t, N + 1> step;
+  std::array<std::int64_t, N> step;
   std::int64_t n;
 };
 
-template <int bytes, class T, std::size_t N, class F> DZ_INLINE void run_row(const F& f, const Row<N>& row) {
+template <class P> DZ_INLINE P whole_pack(const typename P::Element* p, std::int64_t step, std::int64_t i) {
+  asm("" : "+r"(step));  // or the compiler makes a loop of its own for every combination of steps
+  typename P::V v{};
+  if (step != 0) std::memcpy(&v, p + i, sizeof v);
+  else v = *p - v;  // less 0, which keeps the sign of a 0
+  return P(v);
+}
+
+template <int bytes, class T, std::size_t N, class F> DZ_INLINE void run_packs(const F& f, const Packs<N>& packs) {
   [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
-    T* const out = static_cast<T*>(row.out);
-    const std::array<const T*, N> in{static_cast<const T*>(row.in[I])...};
-    for (std::int64_t i = 0; i < row.n; i += Pack<T, bytes>::width)
-      store<T, bytes>(out + i * row.step[0], row.step[0], row.n - i, f(load<T, bytes>(in[I] + i * row.step[I + 1], row.step[I + 1], row.n - i)...));
+    using P = Pack<T, bytes>;
+    T* const out = static_cast<T*>(packs.out);
+    const std::array<const T*, N> in{static_cast<const T*>(packs.in[I])...};
+    const std::array<std::int64_t, N> step = packs.step;
+    const std::int64_t n = packs.n;
+    for (std::int64_t i = 0; i < n; i += P::width) {
+      const P y = f(whole_pack<P>(in[I], step[I], i)...);
+      if (n - i == 1) out[i] = y.v[0];
+      else std::memcpy(out + i, &y.v, bytes);
+    }
   }(std::make_index_sequence<N>{});
 }
 
 // A formula's loops, for each element type and instruction set. They are all that is compiled for each formula; what calls them is shared.
 
-template <class T, std::size_t N, class F> void row_baseline(const void* f, const Row<N>& row) { run_row<16, T>(*static_cast<const F*>(f), row); }
+template <class T, std::size_t N, class F> void row_baseline(const void* f, const Packs<N>& packs) { run_packs<16, T>(*static_cast<const F*>(f), packs); }
 #if defined(__x86_64__)
 template <class T, std::size_t N, class F>
-__attribute__((target("avx2,fma"), flatten)) void row_avx2(const void* f, const Row<N>& row) { run_row<32, T>(*static_cast<const F*>(f), row); }
+__attribute__((target("avx2,fma"), flatten)) void row_avx2(const void* f, const Packs<N>& packs) { run_packs<32, T>(*static_cast<const F*>(f), packs); }
 template <class T, std::size_t N, class F>
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void row_avx512(const void* f, const Row<N>& row) {
-  run_row<thresholds::pack_bytes, T>(*static_cast<const F*>(f), row);
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void row_avx512(const void* f, const Packs<N>& packs) {
+  run_packs<thresholds::pack_bytes, T>(*static_cast<const F*>(f), packs);
 }
 #endif
 
-template <std::size_t N> using RowLoop = void (*)(const void* f, const Row<N>& row);
+template <std::size_t N> using RowLoop = void (*)(const void* f, const Packs<N>& packs);
 template <std::size_t N> using IsaLoops = std::array<RowLoop<N>, 3>;
 template <std::size_t N> using Loops = std::array<IsaLoops<N>, 4>;  // by dtype; null for those that the formula is not of
 
@@ -127,6 +142,7 @@ template <std::size_t N, std::size_t bytes> struct Formula {
       refuse_dtype(dtype);
     return (*loops)[type][static_cast<std::size_t>(active_isa())];
   }
+  RowLoop<N> float_loop() const { return (*loops)[static_cast<std::size_t>(float32)][static_cast<std::size_t>(active_isa())]; }  // every formula has it
 };
 
 template <bool integers, std::size_t N, class F> auto make_formula(const F& f) {
@@ -138,9 +154,62 @@ template <bool integers, std::size_t N, class F> auto make_formula(const F& f) {
 
 template <std::size_t N> using Operands = std::array<const Array*, N>;
 
+/// A row of the result and the operands as arrays have them: any steps, in elements, and any number of elements.
+template <std::size_t N> struct Row {
+  std::byte* out;
+  std::array<const std::byte*, N> in;
+  std::array<std::int64_t, N + 1> step;  // the result's first
+  std::int64_t n;
+};
+
+/// n elements of `size` bytes, `step` apart, put side by side, and zeros after them to the end of the last pack.
+void gather_row(std::byte* to, const std::byte* from, std::int64_t step, std::int64_t n, std::int64_t size);
+/// The way back.
+void scatter_row(std::byte* to, std::int64_t step, const std::byte* from, std::int64_t n, std::int64_t size);
+
+/// Runs a formula's loop over a row: on whole packs where they lie, on the rest in buffers. The result may be one of the operands.
+template <std::size_t N> void run_row(RowLoop<N> loop, const void* f, const Row<N>& given, std::int64_t size) {
+  Row<N> row = given;
+  constexpr std::int64_t room = 1024;
+  bool whole = row.step[0] == 1;
+  for (std::size_t k = 1; k <= N; ++k) whole = whole && (row.step[k] == 0 || row.step[k] == 1);
+  const auto pass = [&](std::int64_t n) {
+    row.n -= n;
+    row.out += n * row.step[0] * size;
+    for (std::size_t k = 0; k < N; ++k) row.in[k] += n * row.step[k + 1] * size;
+  };
+  Packs<N> packs;
+  if (const std::int64_t n = row.n / (thresholds::pack_bytes / size) * (thresholds::pack_bytes / size); whole && n > 0) {
+    packs.out = row.out;
+    packs.n = n;
+    for (std::size_t k = 0; k < N; ++k) packs.in[k] = row.in[k], packs.step[k] = row.step[k + 1];
+    loop(f, packs);
+    pass(n);
+  }
+  while (row.n > 0) {
+    alignas(64) std::byte buffer[N + 1][room];
+    packs.out = buffer[N];
+    packs.n = std::min(row.n, room / size);
+    for (std::size_t k = 0; k < N; ++k) {
+      packs.step[k] = row.step[k + 1] != 0;
+      packs.in[k] = row.in[k];
+      if (row.step[k + 1] == 0) continue;
+      packs.in[k] = buffer[k];
+      gather_row(buffer[k], row.in[k], row.step[k + 1], packs.n, size);
+    }
+    loop(f, packs);
+    scatter_row(row.out, row.step[0], buffer[N], packs.n, size);
+    pass(packs.n);
+  }
+}
+extern template void run_row(RowLoop<1>, const void*, const Row<1>&, std::int64_t);
+extern template void run_row(RowLoop<2>, const void*, const Row<2>&, std::int64_t);
+extern template void run_row(RowLoop<3>, const void*, const Row<3>&, std::int64_t);
+extern template void run_row(RowLoop<4>, const void*, const Row<4>&, std::int64_t);
+
 /// The general way: out may be one of the operands.
 template <std::size_t N, std::size_t bytes> void run_rows(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
-  const auto run = f.loop(out.dtype());
+  const auto loop = f.loop(out.dtype());
   const auto size = static_cast<std::int64_t>(size_of(out.dtype()));
   const auto p = [&]<std::size_t... I>(std::index_sequence<I...>) { return make_plan<N + 1>({&out, in[I]...}); }(std::make_index_sequence<N>{});
   std::array<const std::byte*, N> from;
@@ -148,29 +217,29 @@ template <std::size_t N, std::size_t bytes> void run_rows(const Array& out, cons
   for_each_row(p, [&](const std::array<std::int64_t, N + 1>& at, std::int64_t count) {
     Row<N> row{out.writable_bytes() + at[0] * size, {}, p.step, count};
     for (std::size_t k = 0; k < N; ++k) row.in[k] = from[k] + at[k + 1] * size;
-    run(f.captured.data(), row);
+    run_row(loop, f.captured.data(), row, size);
   });
 }
 
 /// All are float32, short, and of one shape in row order.
 template <std::size_t N> bool alike(const Operands<N>& in) {
   const Array& first = *in[0];
-  bool alike = first.is_plain(float32) && first.size() <= elementwise_grain;
-  for (std::size_t k = 1; k < N; ++k) alike = alike && in[k]->same_kind(first) && in[k]->same_shape(first);
-  return alike;
+  if (!first.is_plain(float32) || first.size() > elementwise_grain) return false;
+  for (std::size_t k = 1; k < N; ++k)
+    if (!in[k]->same_layout(first)) return false;
+  return true;
 }
 
 /// The way of such operands, and of a result that is like them.
 template <std::size_t N, std::size_t bytes> void run_alike(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
-  Row<N> row;
-  row.out = out.writable_bytes();
-  row.n = out.size();
-  row.step[0] = 1;
-  for (std::size_t k = 0; k < N; ++k) {
-    row.in[k] = in[k]->bytes();
-    row.step[k + 1] = row.n != 1;  // one element alone is spread over a pack: no part of one is loaded
+  if (out.size() == 1) {  // spread over a pack
+    Packs<N> packs{out.writable_bytes(), {}, {}, 1};
+    for (std::size_t k = 0; k < N; ++k) packs.in[k] = in[k]->bytes();
+    return f.float_loop()(f.captured.data(), packs);
   }
-  f.loop(float32)(f.captured.data(), row);
+  Row<N> row{out.writable_bytes(), {}, {1}, out.size()};
+  for (std::size_t k = 0; k < N; ++k) row.in[k] = in[k]->bytes(), row.step[k + 1] = 1;
+  run_row(f.float_loop(), f.captured.data(), row, sizeof(float));
 }
 
 /// Where all operands are alike, or one element repeated beside those that are: the one with the result's shape. Most operands are, and what
@@ -194,18 +263,18 @@ template <std::size_t N, std::size_t bytes> void run_short(const Array& out, con
   for (std::size_t k = 0; k < N; ++k) {
     const Array& a = *in[k];
     if (a.is_number()) number[k] = convert<float>(*a.data<double>());
-    row.in[k] = a.is_number() ? static_cast<const void*>(&number[k]) : a.bytes();
+    row.in[k] = a.is_number() ? reinterpret_cast<const std::byte*>(&number[k]) : a.bytes();
     row.step[k + 1] = a.size() == 1 || !a.is_contiguous() ? 0 : 1;
   }
-  f.loop(float32)(f.captured.data(), row);
+  run_row(f.float_loop(), f.captured.data(), row, sizeof(float));
 }
 
+/// The way of all others, and of calls that somebody listens to.
 template <std::size_t N, std::size_t bytes, std::size_t... I>
-Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, std::index_sequence<I...>) {
-  if (alike<N>(given)) [[likely]] {
-    Array out = Array::make_like(*given[0]);
-    launch([](const Array& out, const Formula<N, bytes>& f, const auto&... in) { run_alike<N>(out, f, {&in...}); }, out, f, *given[I]...);
-    return out;
+[[gnu::noinline]] Array map_any(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare, std::index_sequence<I...>) {
+  if (spare && !dz::detail::is_heard() && is_floating(spare->dtype()) && spare->is_plain(spare->dtype()) && spare->is_unique() && (given[I]->same_layout(*spare) && ...)) {
+    run_rows<N>(*spare, f, given);
+    return std::move(*spare);
   }
   if (const Array* like = short_rows<N>(given)) {
     Array out = Array::make_like(*like);
@@ -219,16 +288,29 @@ Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, std::ind
   return out;
 }
 
+/// `spare`, where it is not null, is one of the operands, which the caller gives up: the result is written over it where nobody else holds it.
+template <std::size_t N, std::size_t bytes> Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare) {
+  if (!alike<N>(given) || dz::detail::is_heard()) [[unlikely]]
+    return map_any(f, given, spare, std::make_index_sequence<N>{});
+  if (spare && spare->is_unique()) {
+    run_alike<N>(*spare, f, given);
+    return std::move(*spare);
+  }
+  Array out = Array::make_like(*given[0]);
+  run_alike<N>(out, f, given);
+  return out;
+}
+
 template <bool integers, class F, class... A> Array map(const F& f, const A&... given) {
   constexpr std::size_t n = sizeof...(A);
-  return map_formula<n>(make_formula<integers, n>(f), {&given...}, std::make_index_sequence<n>{});
+  return map_formula<n>(make_formula<integers, n>(f), {&given...}, nullptr);
 }
 
 // What most formulas need is compiled once.
-extern template Array map_formula(const Formula<1, 16>&, const Operands<1>&, std::index_sequence<0>);
-extern template Array map_formula(const Formula<2, 16>&, const Operands<2>&, std::index_sequence<0, 1>);
-extern template Array map_formula(const Formula<3, 16>&, const Operands<3>&, std::index_sequence<0, 1, 2>);
-extern template Array map_formula(const Formula<4, 16>&, const Operands<4>&, std::index_sequence<0, 1, 2, 3>);
+extern template Array map_formula(const Formula<1, 16>&, const Operands<1>&, Array*);
+extern template Array map_formula(const Formula<2, 16>&, const Operands<2>&, Array*);
+extern template Array map_formula(const Formula<3, 16>&, const Operands<3>&, Array*);
+extern template Array map_formula(const Formula<4, 16>&, const Operands<4>&, Array*);
 
 /// f of the operands into an array that is there, of the result's shape and their dtype; it may be one of them.
 template <class F, class... A> void map_into(const F& f, const Array& out, const A&... in) {
@@ -243,6 +325,11 @@ template <class F, class... A> void map_into(const F& f, const Array& out, const
 
 /// f of the operands, element by element, broadcast; float32 and float64. f is called with packs and captures plain data only.
 template <class F, class... A> Array map(const F& f, const A&... operands) { return detail::map<false>(f, operands...); }
+/// The same, written over the first operand where that has the result's shape and nobody else holds it.
+template <class F, class... A> Array map_over(const F& f, Array&& first, const A&... rest) {
+  constexpr std::size_t n = 1 + sizeof...(A);
+  return detail::map_formula<n>(detail::make_formula<false, n>(f), {&first, &rest...}, &first);
+}
 /// The same for int64 and uint8 too.
 template <class F, class... A> Array map_numbers(const F& f, const A&... operands) { return detail::map<true>(f, operands...); }
 

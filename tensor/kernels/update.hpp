@@ -47,7 +47,7 @@ template <class F, std::size_t states, std::size_t numbers> void update(const F&
   const auto run = [&f](const Update<states, numbers>& u, std::int64_t begin, std::int64_t end) {
     visit_floating(u.parameter.dtype(), [&]<class T>(std::type_identity<T>) { detail::update_range<T>(f, u, begin, end); });
   };
-  if (dz::detail::listening.listener) [[unlikely]] {  // whoever listens sees each tensor's own call
+  if (dz::detail::is_heard()) [[unlikely]] {  // whoever listens sees each tensor's own call
     for (const auto& u : updates)
       [&]<std::size_t... S>(std::index_sequence<S...>) {
         const auto kernel = [f](const Array& w, const Array& g, const auto&... rest) {
