@@ -10,6 +10,7 @@
 #include <dz/models/embedding.hpp>
 #include <dz/models/gpt.hpp>
 #include <dz/models/images.hpp>
+#include <dz/models/hidden.hpp>
 #include <dz/models/initialise.hpp>
 #include <dz/models/linear.hpp>
 #include <dz/models/mlp.hpp>

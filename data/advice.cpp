@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t pictures_a_class = 1000;  // the notes, part three, section three
 
-const char* const convolutions = "a convolutional network, written in C++ as in examples/07 (dz train has dense layers alone)";
+const char* const convolutions = "a convolutional network (dz train --network lenet or resnet)";
 
 std::vector<std::string> against_bias(const Situation& s) {
   std::vector<std::string> all = {"a deeper or wider network"};
@@ -32,7 +32,7 @@ std::string regularisation(const Situation& s) {
     means.push_back(fmt::format("L2 (lambda from {} for {} parameters and {} samples)", large ? "1e-5 to 1e-3" : "1e-7 to 1e-5",
                                 s.parameters == 0 ? "many" : fmt::format("{}", s.parameters),
                                 s.samples == 0 ? "few" : fmt::format("{}", s.samples)));
-  if (s.hidden_layers && !s.dropout) means.emplace_back("dropout (a lower keep_prob for wider layers)");
+  if (s.hidden_layers && s.takes_dropout && !s.dropout) means.emplace_back("dropout (a lower keep_prob for wider layers)");
   if (!s.early_stopping) means.emplace_back("early stopping");
   return means.empty() ? std::string() : fmt::format("regularisation: {}", fmt::join(means, ", "));
 }

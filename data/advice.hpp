@@ -17,7 +17,8 @@ namespace dz {
 struct Situation {
   bool pictures = false;       ///< the samples are pictures
   bool convolutional = false;  ///< the network looks at them with convolutions
-  bool hidden_layers = true;   ///< it has any: dropout is for them
+  bool hidden_layers = true;   ///< it has any
+  bool takes_dropout = true;   ///< and of those some that dropout is for
   bool accelerated = false;    ///< momentum or better
   bool augmented = false, dropout = false, early_stopping = false, stopped_early = false;
   double l2 = 0;                             ///< λ

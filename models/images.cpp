@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <dz/graph/mode.hpp>
+#include <dz/models/hidden.hpp>
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/pooling.hpp>
@@ -22,9 +23,8 @@ LeNet::LeNet(const ImageKind& k, Initialiser initialiser, Dtype dtype, Generator
 Tensor LeNet::operator()(In x) const {
   const CallSite site(x.at());
   if (layers.size() != 3) throw ValueError("a network without layers", "LeNet", x.at());
-  Tensor a = max_pool2d(first(x, relu), {.window = 2});
-  a = flatten(max_pool2d(second(a, relu), {.window = 2}));
-  return layers[2](layers[1](layers[0](a, relu), relu));
+  const Tensor a = max_pool2d(hidden(first(x, relu)), {.window = 2});
+  return dense_layers(layers, relu, keep_prob, flatten(max_pool2d(hidden(second(a, relu)), {.window = 2})), "LeNet");
 }
 
 ResidualBlock::ResidualBlock(std::int64_t inputs, std::int64_t outputs, std::int64_t stride, Initialiser initialiser, Dtype dtype, Generator& g)
@@ -37,8 +37,8 @@ ResidualBlock::ResidualBlock(std::int64_t inputs, std::int64_t outputs, std::int
 
 Tensor ResidualBlock::operator()(In x) const {
   const CallSite site(x.at());
-  const Tensor inner = norm2(conv2(relu(norm1(conv1(x)))));
-  return relu(inner + (shortcut ? (*shortcut_norm)((*shortcut)(x)) : x));
+  const Tensor inner = norm2(conv2(hidden(relu(norm1(conv1(x))))));
+  return hidden(relu(inner + (shortcut ? (*shortcut_norm)((*shortcut)(x)) : x)));
 }
 
 ResNet::ResNet(const ImageKind& k, std::int64_t count, std::int64_t channels, Initialiser initialiser, Dtype dtype, Generator& g)
@@ -56,7 +56,7 @@ ResNet::ResNet(const ImageKind& k, std::int64_t count, std::int64_t channels, In
 
 Tensor ResNet::operator()(In x) const {
   const CallSite site(x.at());
-  Tensor a = relu(norm(conv(x)));
+  Tensor a = hidden(relu(norm(conv(x))));
   for (const ResidualBlock& block : blocks) a = block(a);
   return output(mean(a, {1, 2}));
 }

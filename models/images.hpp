@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <dz/models/convolution.hpp>
-#include <dz/models/linear.hpp>
+#include <dz/models/mlp.hpp>
 #include <dz/models/normalisation.hpp>
 
 namespace dz {
@@ -20,13 +20,15 @@ struct ImageKind {
 struct LeNet {
   Conv2d first, second;
   std::vector<Linear> layers;
+  std::vector<double> keep_prob{};  ///< of the two hidden dense layers, as an Mlp's; empty for no dropout
 
   LeNet() = default;
   /// Throws ShapeError for a size below 1, and images smaller than 12x12.
   explicit LeNet(const ImageKind& images, Initialiser initialiser = initialise::he, Dtype dtype = float32, Generator& g = default_generator());
   Tensor operator()(In x) const;
+  bool drops() const { return dz::drops(keep_prob); }
 };
-BOOST_DESCRIBE_STRUCT(LeNet, (), (first, second, layers))
+BOOST_DESCRIBE_STRUCT(LeNet, (), (first, second, layers, keep_prob))
 
 /// relu(norm2(conv2(relu(norm1(conv1(x))))) + shortcut(x)) with kernels of 3x3 (He et al., CVPR 2016, section 4.2). The shortcut is x itself, or a
 /// convolution of 1x1 with its normalisation where the number of channels or the size changes.

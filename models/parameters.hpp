@@ -1,6 +1,6 @@
 #pragma once
 // What a model consists of. A model is any struct whose members BOOST_DESCRIBE_STRUCT names; Parameters are found in it by name, through
-// nested structs, vectors, arrays, tuples and optionals.
+// nested structs, vectors, arrays, tuples, optionals and variants.
 
 #include <boost/describe.hpp>
 #include <boost/mp11/algorithm.hpp>
@@ -12,6 +12,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include <dz/models/parameter.hpp>
@@ -84,6 +85,9 @@ template <class Path, class F> struct Walk {
   }
   template <class T> void operator()(const Path& at, std::optional<T>& perhaps) const {
     if (perhaps) (*this)(at, *perhaps);
+  }
+  template <class... T> void operator()(const Path& at, std::variant<T...>& one) const {
+    std::visit([&](auto& v) { (*this)(at, v); }, one);
   }
   template <class T> void operator()(const Path& at, std::unique_ptr<T>& perhaps) const {
     if (perhaps) (*this)(at, *perhaps);

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <dz/graph/mode.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/loss.hpp>
+#include <dz/ops/reduce.hpp>
+#include <dz/ops/shape.hpp>
 
 namespace dz {
 namespace {
@@ -50,18 +53,32 @@ std::vector<std::string> gradient_warnings(const std::vector<LayerGradient>& lay
   return found;
 }
 
+void LiveUnits::see(const Tensor& activations) {
+  if (activations.rank() < 2)
+    throw ShapeError(fmt::format("activations are (m, …, units), got {}", to_string(activations.shape())), "LiveUnits");
+  const auto units = static_cast<std::size_t>(activations.size(-1));
+  if (!alive_.empty() && alive_.size() != units)
+    throw ShapeError(fmt::format("{} units where there were {}", units, alive_.size()), "LiveUnits");
+  alive_.resize(units);
+  if (activations.size() == 0) return;
+  const auto guard = no_grad();
+  const std::vector<double> largest = max(abs(reshape(activations, {activations.size() / activations.size(-1), activations.size(-1)})), 0).to_vector();
+  for (std::size_t u = 0; u < units; ++u)
+    if (largest[u] != 0) alive_[u] = true;  // a NaN is alive
+}
+
+double LiveUnits::dead() const {
+  if (alive_.empty()) return 0;
+  return static_cast<double>(std::ranges::count(alive_, false)) / static_cast<double>(alive_.size());
+}
+
 double dead_units(const Tensor& activations) {
   if (activations.rank() < 2)
     throw ShapeError(fmt::format("activations are (m, units…), got {}", to_string(activations.shape())), "dead_units");
-  const std::vector<double> a = activations.to_vector();
-  const auto m = static_cast<std::size_t>(activations.size(0)), units = m == 0 ? 0 : a.size() / m;
-  std::size_t dead = 0;
-  for (std::size_t u = 0; u < units; ++u) {
-    bool alive = false;
-    for (std::size_t i = 0; i < m && !alive; ++i) alive = a[i * units + u] != 0;
-    dead += !alive;
-  }
-  return units == 0 ? 0 : static_cast<double>(dead) / static_cast<double>(units);
+  if (activations.size() == 0) return 0;
+  LiveUnits live;
+  live.see(reshape(activations, {activations.size(0), activations.size() / activations.size(0)}));
+  return live.dead();
 }
 
 }  // namespace dz

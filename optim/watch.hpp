@@ -25,6 +25,19 @@ template <Described M> std::vector<LayerGradient> layer_gradients(const M& model
 /// relative to its weights, below a hundred-thousandth of the last layer's).
 std::vector<std::string> gradient_warnings(const std::vector<LayerGradient>& layers);
 
+/// Of a ReLU layer's units, which have been anything but 0 for some sample.
+class LiveUnits {
+ public:
+  /// Looks at more samples: activations (m, units), or those of images (m, height, width, channels), where a unit is a channel. Throws ShapeError for other
+  /// units than before.
+  void see(const Tensor& activations);
+  /// The part that was always 0: no gradient reaches them. 0 before anything was seen.
+  double dead() const;
+
+ private:
+  std::vector<bool> alive_;
+};
+
 /// The part of a ReLU layer's units that are 0 for every sample of its activations (m, units…): no gradient reaches them. Throws
 /// ShapeError for rank 1 or less.
 double dead_units(const Tensor& activations);

@@ -56,7 +56,7 @@ std::string checksum_text(const Problem& problem) { return fmt::format("{:08x}",
 
 /// A training that begins, or goes on from --resume; `known_by` is what the data are.
 Training training_of(const Options& o, const Problem& problem, const std::string& known_by) {
-  Training t = begin_training(o, make_network(o, problem.train.x));
+  Training t = begin_training(o, make_network(o, problem.task, problem.train.x));
   if (o.resume.empty()) return t;
   const std::string from = o.resume.string();
   if (!o.data_checksum.empty() && o.data_checksum != known_by)
@@ -104,7 +104,7 @@ int run_train(const Options& o) {
   for (const std::string& warning : problem.warnings) fmt::print(stderr, "note: {}\n", warning);
 
   catch_interrupts();
-  Metadata kept = describe_all(o, problem.train.classes);
+  Metadata kept = describe_all(o, problem.task);
   kept[checksum_key] = known_by;
   const auto save = [&] { folder.save(training, kept); };
   Run run = observed(training, problem, o, save);
@@ -118,13 +118,13 @@ int run_train(const Options& o) {
 
 int run_predict(const Options& o) {
   seed(o.seed);
-  const Dataset set = o.unlabelled ? read_unlabelled(o) : read_set(o, o.data, o.labels, o.classes ? &*o.classes : nullptr);
-  const Mlp network = make_network(o, set.x);
+  const Dataset set = o.unlabelled ? read_unlabelled(o) : read_set(o, o.task, o.data, o.labels);
+  const Network network = make_network(o, task_of(o, set), set.x);
   const auto guard = no_grad();
-  const Tensor z = network(set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
+  const Tensor z = logits(network, set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
   const std::vector<std::int64_t> said = predicted_classes(z);
   const std::vector<double> probability = p.to_vector();
-  const std::vector<std::string> names = o.classes.value_or(std::vector<std::string>());
+  const std::vector<std::string> names = o.task.classes.value_or(std::vector<std::string>());
   std::string text = "sample,class,probability\n";
   for (std::size_t i = 0; i < said.size(); ++i) {
     const double one =
@@ -133,24 +133,31 @@ int run_predict(const Options& o) {
   }
   print(text);
   if (!set.y) return 0;
-  if (!o.classes && !set.classes.empty())
+  if (!o.task.classes && !set.classes.empty())
     fmt::print(stderr, "note: {} does not say what its classes are called: those of {} are counted in the order of their names\n", o.model.string(), o.data);
-  const ConfusionMatrix matrix = confusion(network, set);
+  const ConfusionMatrix matrix(class_numbers(set), said, std::max<std::int64_t>(2, z.size(1)));
   fmt::print(stderr, "accuracy {:.4f}\n{}", matrix.accuracy(), to_string(matrix, printable(names)));
   return 0;
 }
 
+namespace {
+/// So many that the thousands of costs that a check computes take a minute and not a day.
+std::int64_t checked_pictures(const Network& network) { return std::max<std::int64_t>(2, (1 << 16) / network.widest()); }
+}  // namespace
+
 int run_check(const Options& o) {
   const Problem problem = make_problem(o);
-  const Mlp network = make_network(o, problem.train.x);
-  const auto dropping = training(network.drops());
+  const Network network = make_network(o, problem.task, problem.train.x);
+  const auto as_in_training = training();
+  const Dataset set = first_samples(problem.train, network_kind(o.network).least_side > 0 ? checked_pictures(network) : problem.train.size());
+  const std::string of = set.size() < problem.train.size() ? fmt::format(" of the first {} samples", set.size()) : "";
 
-  auto check = gradcheck([&](Mlp& net) { return cost(net, problem.train.x, problem.train.y, o.l2); }, network);
+  auto check = gradcheck([&](Network& net) { return cost(net, set.x, set.y, o.l2); }, network);
   check.seed(o.seed);
-  print("the gradients of the cost, in float64, against its differences:\n" + to_string(check) + "\n");
+  print("the gradients of the cost" + of + ", in float64, against its differences:\n" + to_string(check) + "\n");
 
   const auto keeping = checked();
-  const GraphCheck operations = check_graph(cost(network, problem.train.x, problem.train.y, o.l2), o.seed);
+  const GraphCheck operations = check_graph(cost(network, set.x, set.y, o.l2), o.seed);
   print("each operation by itself:\n" + to_string(operations));
   const bool passed = check.passed() && operations.passed();
   print(passed ? "passed\n" : "FAILED\n");
@@ -159,8 +166,9 @@ int run_check(const Options& o) {
 
 int run_draw(const Options& o) {
   const Problem problem = make_problem(o);
-  const Mlp network = make_network(o, problem.train.x);
-  const std::string dot = to_dot(Graph(cost(network, problem.train.x, problem.train.y, o.l2)), names_of(network));
+  const Network network = make_network(o, problem.task, problem.train.x);
+  const Dataset drawn = first_samples(problem.train, samples_at_once(network));
+  const std::string dot = to_dot(Graph(cost(network, drawn.x, drawn.y, o.l2)), names_of(network));
   if (o.out.empty()) return print(dot), 0;
   prepare_folder(o.out);
   write_file(o.out / "graph.dot", dot);

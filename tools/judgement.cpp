@@ -19,15 +19,16 @@ namespace {
 Situation situation_of(const Training& t, const Problem& problem, const Run& run, const Options& o) {
   Situation s;
   s.pictures = static_cast<bool>(problem.train.images);
-  s.hidden_layers = o.layers.size() > 1;
+  s.convolutional = o.network != "dense";
+  s.hidden_layers = s.convolutional || o.layers.size() > 1;
+  s.takes_dropout = network_kind(o.network).hidden.value_or(o.layers.size() - 1) > 0;
   s.accelerated = o.optimiser != "gd";
   s.augmented = o.augments();
   s.dropout = t.network.drops();
   s.early_stopping = o.patience > 0;
   s.stopped_early = run.stopped_early;
   s.l2 = o.l2;
-  for (const auto& [name, p] : parameters(const_cast<Mlp&>(t.network)))
-    if (p->requires_grad()) s.parameters += p->size();
+  s.parameters = t.network.parameter_count();
   s.samples = problem.train.size();
   const std::vector<double> shares = class_shares(problem.train);
   s.rarest = std::lround(*std::ranges::min_element(shares) * static_cast<double>(s.samples));
@@ -39,8 +40,8 @@ Situation situation_of(const Training& t, const Problem& problem, const Run& run
 }  // namespace
 
 Judgement judge(const Training& t, const Problem& problem, const Run& run, const Options& o) {
-  const auto of = [&](const std::optional<Dataset>& set) { return set ? std::optional(confusion(t.network, *set)) : std::nullopt; };
-  Judgement j{confusion(t.network, problem.train), of(problem.dev), of(problem.test), {}};
+  const auto of = [&](const std::optional<Dataset>& set) { return set ? std::optional(evaluate(t.network, *set, 0).confusion) : std::nullopt; };
+  Judgement j{evaluate(t.network, problem.train, 0).confusion, of(problem.dev), of(problem.test), {}};
   const ConfusionMatrix* judged = j.dev ? &*j.dev : j.test ? &*j.test : nullptr;
   j.verdict = bias_variance(j.train, judged,
                             {.optimal_error = o.optimal_error, .tolerated = o.tolerated_error, .judged_by = j.dev ? "dev" : "test"},

@@ -15,6 +15,7 @@
 #include <dz/data/safetensors.hpp>
 #include <dz/models/mlp.hpp>
 
+#include "tools/network.hpp"
 #include "tools/text.hpp"
 
 namespace dz::tool {
@@ -27,12 +28,12 @@ constexpr std::array commands = {std::pair("train", "Trains a network and report
                                  std::pair("predict", "Says what a trained network makes of data.")};
 
 /// The options that say what a model is and what it is for; a model file keeps them.
-constexpr std::array kept = {"data",      "labels", "test",       "test-labels", "samples",   "picture-side", "split", "stratified",
-                             "normalise", "layers", "activation", "init",        "keep-prob", "dtype",        "l2",    "seed"};
+constexpr std::array kept = {"data",    "labels", "test",       "test-labels", "samples",   "picture-side", "split", "stratified", "normalise",
+                             "network", "layers", "activation", "init",        "keep-prob", "dtype",        "l2",    "seed"};
 /// A file of options has so many bytes at most.
 constexpr std::uint64_t config_limit = 1 << 20;
 /// What a model file says of its options and no other can be said of.
-constexpr std::array of_the_model = {"layers", "activation", "normalise", "dtype", "picture-side"};
+constexpr std::array of_the_model = {"network", "layers", "activation", "normalise", "dtype", "picture-side"};
 /// In which a training that goes on may differ from how it began. (The data are known by their values.)
 constexpr std::array changeable = {"iterations", "patience", "checkpoint-every", "learning-rate", "warmup", "decay", "decay-every", "clip-norm", "clip-value",
                                    "optimal-error", "tolerated-error", "data", "labels", "test", "test-labels"};
@@ -40,6 +41,13 @@ constexpr std::array changeable = {"iterations", "patience", "checkpoint-every",
 constexpr std::array passing = {"out", "resume", "config", "help"};
 
 bool is_among(std::span<const char* const> names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
+
+/// "--init he --batch 64"
+std::string presets_text(std::string_view network) {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : network_kind(network).presets) all.push_back(fmt::format("--{} {}", name, value));
+  return fmt::format("{}", fmt::join(all, " "));
+}
 
 struct Groups {
   po::options_description data{"Data"}, network{"Network"}, training{"Training"}, optimiser{"Optimiser"}, files{"Files"}, all;
@@ -59,6 +67,10 @@ void describe_options(Groups& g, const std::string& command) {
       "a folder of PNG and JPEG pictures for each class",
       fmt::join(planar_names(), ", "));
   static const std::string starts = fmt::format("first weights: {}", fmt::join(initialise::names(), ", "));
+  static const std::string networks = fmt::format(
+      "dense; or for pictures lenet (two convolutions, then dense layers of 120 and 84) or resnet (seven convolutions with batch normalisation, added to what "
+      "they were given), which without further options begin with {}",
+      presets_text("lenet"));
   g.data.add_options()                                                                           //
       ("data", text("SET", "flower"), sets.c_str())                                              //
       ("labels", text("FILE"), "IDX file of the labels, where the data are an IDX file")         //
@@ -70,13 +82,14 @@ void describe_options(Groups& g, const std::string& command) {
       ("samples", text("M", "400"), "size of a generated set")                                   //
       ("picture-side", text("N", "64"), "pictures of a folder are resized to N by N");
   g.network.add_options()  //
+      ("network", text("NAME", "dense"), networks.c_str())  //
       ("layers", text("N,…,1", "4,1"),
-       "units of each layer, the last one 1 for two classes, else one for each; 1 alone is logistic regression. "
+       "units of each layer of a dense network, the last one 1 for two classes, else one for each; 1 alone is logistic regression. "
        "For a first try, the mean of inputs and outputs, or 2/3 of the inputs and the outputs")      //
-      ("activation", text("NAME", "tanh"), "of the hidden layers: sigmoid, tanh, relu, leaky_relu")  //
+      ("activation", text("NAME", "tanh"), "of a dense network's hidden layers: sigmoid, tanh, relu, leaky_relu")  //
       ("init", text("NAME", "small_normal"), starts.c_str())                                         //
       ("keep-prob", text("P,…", "1"),
-       "probability to keep a unit of a hidden layer while training, of all or of each; lower for wider ones, 1 is no dropout")  //
+       "probability to keep a unit of a hidden dense layer while training, of all or of each; lower for wider ones, 1 is no dropout")  //
       ("dtype", text("TYPE", "f32"), "f32 or f64");
   g.training.add_options()                                                                      //
       ("l2", text("LAMBDA", "0"), "lambda of the L2 term, lambda/(2m)·sum of squared weights")  //
@@ -134,15 +147,38 @@ Metadata kept_metadata(const std::string& option, const std::string& path) {
   return std::move(file.metadata);
 }
 
-/// What its classes are called; empty where it does not say.
-std::optional<std::vector<std::string>> kept_classes(const std::string& path, const Metadata& metadata) {
-  const auto found = metadata.find(classes_key);
-  if (found == metadata.end()) return std::nullopt;
-  try {
-    return classes_in(found->second);
-  } catch (const FileError& e) {
-    throw FileError(fmt::format("{}: {}", path, e.reason()));
-  }
+/// The keys under which a file keeps a task, beside its classes.
+constexpr const char *sample_key = "sample", *outputs_key = "outputs";
+
+/// What it says of its task.
+Task kept_task(const std::string& path, const Metadata& metadata) {
+  Task task;
+  const auto numbers = [&](const char* key) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) return std::vector<std::int64_t>();
+    try {
+      std::vector<std::int64_t> all = whole_numbers(key, found->second, 1, 1'000'000);  // so that the product of three is a number
+      if (all.size() == 1 || (all.size() == 3 && key == sample_key)) return all;
+    } catch (const ValueError&) {
+    }
+    throw FileError(fmt::format("{}: its '{}' makes no sense: '{}'", path, key, found->second));
+  };
+  task.sample = numbers(sample_key);
+  for (const std::int64_t n : numbers(outputs_key)) task.outputs = n;
+  if (const auto found = metadata.find(classes_key); found != metadata.end()) try {
+      task.classes = classes_in(found->second);
+    } catch (const FileError& e) {
+      throw FileError(fmt::format("{}: {}", path, e.reason()));
+    }
+  return task;
+}
+
+/// Throws FileError where a file's task is not what its network needs: of a dense network --layers say it.
+void require_task(const std::string& path, const Options& o) {
+  if (!o.layers.empty() && o.task.outputs == o.layers.back()) return;
+  if (!o.layers.empty()) throw FileError(fmt::format("{}: its 'outputs' is {}, and the last of its --layers {}", path, o.task.outputs, o.layers.back()));
+  for (const auto& [key, known] : {std::pair(sample_key, o.task.sample.size() == 3), {outputs_key, o.task.outputs > 0}})
+    if (!known) throw FileError(fmt::format("{}: it is of --network {}, and its '{}' does not say of which pictures and classes", path, o.network, key));
 }
 
 /// The same text, or the same number.
@@ -176,9 +212,21 @@ void require_no_contradiction(const std::string& option, const Metadata& metadat
     throw ValueError(fmt::format("--{}: {} is of other options: {}", option, values[option].as<std::string>(), fmt::join(differences, "; ")));
 }
 
-/// What a model file or a checkpoint says of its options stands behind what was typed.
-/// For new data, those of the old data do not count.
-void store_kept_options(const Metadata& metadata, bool new_data, const po::options_description& all, po::variables_map& values) {
+/// A model file or a checkpoint, and the options that are as it says.
+struct KeptFile {
+  std::string path{};
+  std::vector<std::string> options{};
+
+  /// What is wrong with an option, "--layers: …", with the file's name where that is where it comes from.
+  std::string named(const std::string& reason) const {
+    const auto is_of = [&](const std::string& option) { return reason.starts_with("--" + option + ":"); };
+    return std::ranges::any_of(options, is_of) ? path + ": " + reason : reason;
+  }
+};
+
+/// What a model file or a checkpoint says of its options stands behind what was typed; gives the names of those that count.
+/// For new data, those of the old data do not.
+std::vector<std::string> store_kept_options(const Metadata& metadata, bool new_data, const po::options_description& all, po::variables_map& values) {
   po::parsed_options parsed(&all);
   const auto counts = [&](const std::string& name) {
     if (new_data && (name == "labels" || name == "test" || name == "test-labels" || name == "split")) return false;
@@ -186,7 +234,27 @@ void store_kept_options(const Metadata& metadata, bool new_data, const po::optio
   };
   for (const auto& [name, value] : metadata)
     if (counts(name)) parsed.options.emplace_back(name, std::vector<std::string>{value});
+  std::vector<std::string> names;
+  for (const auto& option : parsed.options)
+    if (!values.count(option.string_key) || values[option.string_key].defaulted()) names.push_back(option.string_key);
   po::store(parsed, values);
+  return names;
+}
+
+/// Options that the network does not have are refused where they are given, and gone otherwise; its presets take the place of the usual ones.
+void settle_network(const po::options_description& all, po::variables_map& values) {
+  const NetworkKind& kind = network_kind(values["network"].as<std::string>());
+  std::map<std::string, po::variable_value>& settled = values;
+  for (const auto& each : all.options()) {
+    const std::string& name = each->long_name();
+    const std::string having = networks_with(name);
+    if (having.empty() || std::ranges::count(kind.options, name)) continue;
+    if (values.count(name) && !values[name].defaulted()) throw ValueError(fmt::format("--{}: not for --network {}, for {} alone", name, kind.name, having));
+    settled.erase(name);
+  }
+  for (const auto& [name, value] : kind.presets)
+    if (const auto found = settled.find(std::string(name)); found != settled.end() && found->second.defaulted())
+      found->second = po::variable_value(boost::any(std::string(value)), true);
 }
 
 /// In its messages Boost replaces what stands between per cent signs, and does not end where an option's name is such a place itself.
@@ -291,13 +359,19 @@ void check_values(const po::variables_map& values, Options& o) {
   if (values.count("split")) o.split = split_in(text("split"));
   o.stratified = yes_or_no("stratified", text("stratified"));
   o.normalise = yes_or_no("normalise", text("normalise"));
-  o.layers = whole_numbers("layers", text("layers"), 1, most);
-  o.activation = named("activation", activation_by_name, text("activation"));
+  o.network = text("network");
+  if (values.count("layers")) {
+    o.layers = whole_numbers("layers", text("layers"), 1, most);
+    if (o.task.outputs == 0) o.task.outputs = o.layers.back();
+  }
+  if (values.count("activation")) o.activation = named("activation", activation_by_name, text("activation"));
   o.init = named("init", initialise::by_name, text("init"));
-  o.keep_prob = real_numbers("keep-prob", text("keep-prob"), ',', 0, 1, true);
-  if (o.keep_prob.size() == 1) o.keep_prob.resize(o.layers.size() - 1, o.keep_prob[0]);
-  if (o.keep_prob.size() + 1 != o.layers.size())
-    throw ValueError(fmt::format("--keep-prob: '{}' for {} hidden layers", text("keep-prob"), o.layers.size() - 1));
+  if (values.count("keep-prob")) {
+    const std::size_t hidden = network_kind(o.network).hidden.value_or(o.layers.size() - 1);
+    o.keep_prob = real_numbers("keep-prob", text("keep-prob"), ',', 0, 1, true);
+    if (o.keep_prob.size() == 1) o.keep_prob.resize(hidden, o.keep_prob[0]);
+    if (o.keep_prob.size() != hidden) throw ValueError(fmt::format("--keep-prob: '{}' for {} hidden layers", text("keep-prob"), hidden));
+  }
   o.dtype = dtype_by_name(text("dtype"));
   o.l2 = real_number("l2", text("l2"), 0, any);
   o.seed = static_cast<std::uint64_t>(whole_number("seed", text("seed"), 0, std::numeric_limits<std::int64_t>::max()));
@@ -327,7 +401,7 @@ void check_values(const po::variables_map& values, Options& o) {
     throw ValueError(fmt::format("--warmup: {} iterations of {}", o.warmup, o.iterations));
   if (o.schedule == "one_cycle" && o.iterations < 2) throw ValueError("--iterations: one_cycle needs at least 2");
   if (o.optimiser == "lbfgs" && (o.batch > 0 || o.augments() || std::ranges::any_of(o.keep_prob, [](double p) { return p < 1; })))
-    throw ValueError("--optimiser: lbfgs needs the same cost at every call: no --batch, no --augment and no dropout");
+    throw ValueError("--optimiser: lbfgs needs the same cost at every call: --batch 0, no --augment and no dropout");
   if (o.optimiser == "lbfgs" && (o.clip_norm > 0 || o.clip_value > 0))
     throw ValueError(fmt::format("--clip-{}: lbfgs follows the whole gradient", o.clip_norm > 0 ? "norm" : "value"));
   if (!o.start.empty() && !o.resume.empty()) throw ValueError("--start: a checkpoint has its own weights");
@@ -352,6 +426,7 @@ Options read_options(std::span<const char* const> arguments) {
   Groups groups;
   describe_options(groups, o.command);
   po::variables_map values;
+  KeptFile kept_file;
   try {
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     const std::vector<std::string> words(arguments.begin() + 2, arguments.end());
@@ -364,16 +439,21 @@ Options read_options(std::span<const char* const> arguments) {
     const bool new_data = o.command != "train" && !values["data"].defaulted();
     for (const char* file : {"model", "resume"})
       if (values.count(file)) {
-        const Metadata metadata = kept_metadata(file, values[file].as<std::string>());
+        const std::string path = values[file].as<std::string>();
+        const Metadata metadata = kept_metadata(file, path);
         require_no_contradiction(file, metadata, groups.all, values);
-        store_kept_options(metadata, new_data, groups.all, values);
+        kept_file = {path, store_kept_options(metadata, new_data, groups.all, values)};
         if (metadata.contains(checksum_key)) o.data_checksum = metadata.at(checksum_key);
-        o.classes = kept_classes(values[file].as<std::string>(), metadata);
+        o.task = kept_task(path, metadata);
       }
+    settle_network(groups.all, values);
+    check_values(values, o);
+    if (!kept_file.path.empty()) require_task(kept_file.path, o);
   } catch (const po::error& e) {
     throw ValueError(e.what());
+  } catch (const ValueError& e) {
+    throw ValueError(kept_file.named(e.reason()));
   }
-  check_values(values, o);
   for (const auto& option : groups.all.options())
     if (values.count(option->long_name()) && option->long_name() != "help")
       o.given.emplace_back(option->long_name(), values[option->long_name()].as<std::string>());
@@ -381,21 +461,23 @@ Options read_options(std::span<const char* const> arguments) {
 }
 
 namespace {
-/// The options that are to be kept, and what the classes are called.
-template <class F> Metadata described(const Options& options, const std::vector<std::string>& classes, F is_kept) {
-  Metadata all = {{classes_key, classes_text(classes)}};
+/// The options that are to be kept, and the task.
+template <class F> Metadata described(const Options& options, const Task& task, F is_kept) {
+  Metadata all = {{classes_key, classes_text(task.classes.value_or(std::vector<std::string>()))},
+                  {sample_key, fmt::format("{}", fmt::join(task.sample, ","))},
+                  {outputs_key, std::to_string(task.outputs)}};
   for (const auto& [name, value] : options.given)
     if (is_kept(name)) all[name] = value;
   return all;
 }
 }  // namespace
 
-Metadata describe(const Options& options, const std::vector<std::string>& classes) {
-  return described(options, classes, [](const std::string& name) { return is_among(kept, name); });
+Metadata describe(const Options& options, const Task& task) {
+  return described(options, task, [](const std::string& name) { return is_among(kept, name); });
 }
 
-Metadata describe_all(const Options& options, const std::vector<std::string>& classes) {
-  return described(options, classes, [](const std::string& name) { return !is_among(passing, name); });
+Metadata describe_all(const Options& options, const Task& task) {
+  return described(options, task, [](const std::string& name) { return !is_among(passing, name); });
 }
 
 std::string help(const std::string& command) {

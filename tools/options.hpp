@@ -15,6 +15,13 @@
 
 namespace dz::tool {
 
+/// What a network is for; a model file and a checkpoint keep it.
+struct Task {
+  std::vector<std::int64_t> sample;                  ///< the sizes of one: height, width and channels of a picture, or features; empty where that is not known
+  std::int64_t outputs = 0;                          ///< of the network; 0 where that is not known
+  std::optional<std::vector<std::string>> classes{};  ///< what the classes are called, none where they are numbers; empty where that is not known
+};
+
 struct Options {
   std::string command;  ///< train, check, draw or predict
   bool help = false, version = false;
@@ -26,9 +33,10 @@ struct Options {
   bool stratified = false, normalise = false, unlabelled = false;
   Augmentation augmentation;
 
-  std::vector<std::int64_t> layers;  ///< units of each layer, without the input's
+  std::string network;               ///< dense, lenet or resnet
+  std::vector<std::int64_t> layers;  ///< units of each layer of a dense network, without the input's; otherwise empty
   std::string activation, init;
-  std::vector<double> keep_prob;  ///< of each hidden layer
+  std::vector<double> keep_prob;  ///< of each hidden dense layer
   Dtype dtype = float32;
 
   std::string optimiser, schedule;
@@ -38,8 +46,7 @@ struct Options {
   double optimal_error = 0, tolerated_error = 0;
   std::uint64_t seed = 0;
 
-  std::optional<std::vector<std::string>> classes;  ///< what the classes of --model or --resume are called, none where they are numbers; empty where it does not say
-
+  Task task;  ///< of --model or --resume, as far as it says; of a dense network the outputs
   std::string data_checksum;                         ///< of the data that --resume was trained with; may be empty
 
   std::int64_t checkpoint_every = 0;                ///< iterations; 0: at the end only
@@ -60,10 +67,10 @@ inline constexpr const char* checksum_key = "data checksum";
 /// Reads the command line. Throws ValueError that names the option, its value and what it may be.
 Options read_options(std::span<const char* const> arguments);
 
-/// Of the options, those that describe a model and its data, by their names, and what its classes are called: what a model file keeps. A checkpoint
+/// Of the options, those that describe a model and its data, by their names, and its task: what a model file keeps. A checkpoint
 /// keeps all but where it was written to.
-std::map<std::string, std::string> describe(const Options& options, const std::vector<std::string>& classes);
-std::map<std::string, std::string> describe_all(const Options& options, const std::vector<std::string>& classes);
+std::map<std::string, std::string> describe(const Options& options, const Task& task);
+std::map<std::string, std::string> describe_all(const Options& options, const Task& task);
 
 std::string help(const std::string& command);
 

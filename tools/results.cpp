@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <system_error>
 
 #include <dz/data/file.hpp>
@@ -30,7 +31,7 @@ std::string costs_csv(const std::vector<double>& costs) {
 /// The norm of every weight's gradient at every measurement; none where they were not looked at.
 std::vector<Curve> gradient_norms(const Training& t) {
   std::vector<Curve> layers;
-  for (const auto& [name, p] : parameters(const_cast<Mlp&>(t.network)))
+  for (const auto& [name, p] : parameters(const_cast<Network&>(t.network)))
     if (p->role() == Role::weight) layers.push_back({name, {}});
   const std::vector<Measurement> all = measurements_of(t);
   if (t.gradients.empty() || t.gradients.size() != all.size() * layers.size()) return {};
@@ -80,7 +81,7 @@ std::string summary_json(const Options& o, const Training& t, const Run& run, co
 
 /// The probabilities that the network gives to every point of a grid over the samples and a margin around them. None where the samples span
 /// more than numbers can say.
-std::optional<Boundary> boundary(const Mlp& network, const Dataset& set) {
+std::optional<Boundary> boundary(const Network& network, const Dataset& set) {
   const auto guard = no_grad();
   const std::vector<double> points = set.x.to_vector();
   Boundary b{set.x.value(), set.y.value().reshape({set.size()}), {}, points[0], points[0], points[1], points[1]};
@@ -99,16 +100,16 @@ std::optional<Boundary> boundary(const Mlp& network, const Dataset& set) {
       centres.push_back(b.top - (b.top - b.bottom) * static_cast<double>(row) / (grid - 1));
     }
   const Tensor x(Array::of(centres, {grid * grid, 2}).cast(set.x.dtype()));
-  const Tensor z = network(x);
+  const Tensor z = logits(network, x);
   const std::int64_t outputs = z.size(1);
   b.probability = outputs == 1 ? sigmoid(z).value().reshape({grid, grid}) : softmax(z).value().reshape({grid, grid, outputs});
   return b;
 }
 
 /// The misclassified pictures, the surest mistakes first.
-void add_mistakes(Report& report, const Mlp& network, const Dataset& set) {
+void add_mistakes(Report& report, const Network& network, const Dataset& set) {
   const auto guard = no_grad();
-  const Tensor z = network(set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
+  const Tensor z = logits(network, set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
   const std::vector<std::int64_t> said = predicted_classes(z), is = class_numbers(set);
   const std::vector<double> probabilities = p.to_vector();
   const auto classes = static_cast<std::size_t>(z.size(1));
@@ -155,9 +156,9 @@ std::vector<Scalar> scalars_of(const Training& t) {
 }
 
 Report report_of(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& j) {
-  const Mlp& network = t.network;
+  const Network& network = t.network;
   Report report;
-  report.title = fmt::format("dz train · {} · {}", fs::path(o.data).filename().string(), fmt::join(o.layers, "-"));
+  report.title = fmt::format("dz train · {} · {}", fs::path(o.data).filename().string(), o.layers.empty() ? o.network : fmt::format("{}", fmt::join(o.layers, "-")));
   report.command = o.line;
   report.facts = {{"training accuracy", fmt::format("{:.2f} %", 100 * j.train.accuracy())}};
   if (j.dev) report.facts.push_back({"dev accuracy", fmt::format("{:.2f} %", 100 * j.dev->accuracy())});
@@ -175,14 +176,15 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   add_curves(report, t);
   const Dataset& shown = problem.test ? *problem.test : problem.dev ? *problem.dev : problem.train;
   report.classes = problem.train.classes;
-  if (problem.planar() && o.layers.back() <= most_drawn_classes) report.boundary = boundary(network, problem.train);
+  if (problem.planar() && problem.task.outputs <= most_drawn_classes) report.boundary = boundary(network, problem.train);
   if (const auto scales = differing_scales(problem.train)) report.descents = descents_of(problem.train, *scales);
   if (shown.images) {
     report.misclassified_of = problem.test ? "test" : problem.dev ? "dev" : "training";
     add_mistakes(report, network, shown);
   }
   report.model_summary = summary(network, Tensor(problem.train.x.value().slice(0, 0, 1)));
-  report.dot = to_dot(Graph(cost(network, problem.train.x, problem.train.y, o.l2)), names_of(network));
+  const Dataset drawn = first_samples(problem.train, o.batch > 0 ? o.batch : samples_at_once(network));
+  report.dot = to_dot(Graph(cost(network, drawn.x, drawn.y, o.l2)), names_of(network));
   return report;
 }
 
@@ -198,7 +200,7 @@ void prepare_folder(const fs::path& folder) {
 }
 
 void write_results(const Options& o, const Problem& problem, const Training& t, const Run& run, const Judgement& judgement) {
-  save_model(o.out / "model.safetensors", t.network, describe(o, problem.train.classes));
+  save_model(o.out / "model.safetensors", t.network, describe(o, problem.task));
   write_file(o.out / "costs.csv", costs_csv(t.costs));
   write_file(o.out / "metrics.csv", metrics_csv(t));
   write_tensorboard(o.out / "events.out.tfevents.0.dz", scalars_of(t));
@@ -206,9 +208,16 @@ void write_results(const Options& o, const Problem& problem, const Training& t, 
   write_file(o.out / "report.html", to_html(report_of(o, problem, t, run, judgement)));
 }
 
-NodeNames names_of(const Mlp& network) {
+Dataset first_samples(const Dataset& set, std::int64_t most) {
+  if (set.size() <= most) return set;
+  std::vector<std::int64_t> first(static_cast<std::size_t>(most));
+  std::iota(first.begin(), first.end(), 0);
+  return samples_of(set, first);
+}
+
+NodeNames names_of(const Network& network) {
   NodeNames names;
-  for (const auto& [name, p] : parameters(const_cast<Mlp&>(network)))
+  for (const auto& [name, p] : parameters(const_cast<Network&>(network)))
     if (p->requires_grad()) names[p->from().node()] = name;
   return names;
 }

@@ -17,6 +17,8 @@ inline constexpr std::array result_names = {"model.safetensors", "costs.csv", "m
 void write_results(const Options& options, const Problem& problem, const Training& training, const Run& run, const Judgement& judgement);
 
 /// What a graph's leaves are called: the parameters by their names.
-NodeNames names_of(const Mlp& network);
+NodeNames names_of(const Network& network);
+/// So many at most.
+Dataset first_samples(const Dataset& set, std::int64_t most);
 
 }  // namespace dz::tool

@@ -18,7 +18,7 @@ volatile std::sig_atomic_t caught = 0;
 
 /// What a checkpoint holds; the long rows of numbers as one array each.
 struct Stored {
-  Mlp network;
+  Network network;
   AnyOptimiser optimiser;
   AnySchedule schedule;
   EarlyStopping stopping;
@@ -167,7 +167,7 @@ class Trainer {
     if (is_measured(t_.iteration)) measure();
     auto* plateau = std::get_if<ReduceOnPlateau>(&t_.schedule);
     if (!plateau && o_.patience == 0) return;
-    if (problem_.dev && !is_measured(t_.iteration)) dev_cost_ = cost(network_, problem_.dev->x, problem_.dev->y, 0).item();
+    if (problem_.dev && !is_measured(t_.iteration)) dev_cost_ = evaluate(network_, *problem_.dev, 0).cost;
     const double watched = problem_.dev ? dev_cost_ : per_epoch_ == 1 ? t_.costs.back() : measurements_of(t_).back().cost;
     if (plateau) (*plateau)(watched);
     if (o_.patience > 0) t_.stopping.report(network_, watched);
@@ -175,31 +175,31 @@ class Trainer {
 
   void measure() {
     const double none = std::numeric_limits<double>::quiet_NaN();
-    const Dataset* dev = problem_.dev ? &*problem_.dev : nullptr;
+    const Evaluation train = evaluate_training_part();
+    const auto dev = problem_.dev ? std::optional(evaluate(network_, *problem_.dev, 0)) : std::nullopt;
     Measurement m{static_cast<double>(t_.iteration),
-                  cost(network_, problem_.train.x, problem_.train.y, o_.l2).item(),
-                  1 - confusion(network_, problem_.train).accuracy(),
-                  dev ? cost(network_, dev->x, dev->y, 0).item() : none,
-                  dev ? 1 - confusion(network_, *dev).accuracy() : none,
+                  train.cost,
+                  1 - train.confusion.accuracy(),
+                  dev ? dev->cost : none,
+                  dev ? 1 - dev->confusion.accuracy() : none,
                   rate_at(t_.schedule, t_.iteration - 1),
                   layers_.empty() ? none : 0};
     dev_cost_ = m.dev_cost;
     for (const LayerGradient& l : layers_) m.gradient_norm = std::hypot(m.gradient_norm, l.norm), t_.gradients.push_back(l.norm);
     for (const double v : {m.iteration, m.cost, m.train_error, m.dev_cost, m.dev_error, m.learning_rate, m.gradient_norm})
       t_.measurements.push_back(v);
-    look_at_units();
   }
 
-  void look_at_units() {
-    if (o_.activation != "relu" || network_.layers.size() < 2) return;
-    Tensor a = network_.normalisation ? (*network_.normalisation)(problem_.train.x) : problem_.train.x;
-    for (std::size_t l = 0; l + 1 < network_.layers.size(); ++l) {
-      a = relu(network_.layers[l](a));
-      if (const double dead = dead_units(a); dead > 0.5)
+  /// Of the training part; and of ReLUs which are dead.
+  Evaluation evaluate_training_part() {
+    std::vector<LiveUnits> layers;
+    const Evaluation of_all = evaluate(network_, problem_.train, o_.l2, network_.rectifies() ? &layers : nullptr);
+    for (std::size_t l = 0; l < layers.size(); ++l)
+      if (const double dead = layers[l].dead(); dead > 0.5)
         warn(fmt::format("dead {}", l), t_.iteration, fmt::format("{:.0f} % of the units of hidden layer {} are 0 for every sample (dead ReLUs): a "
                                                     "smaller learning rate, He's first weights, or leaky_relu",
                                                     100 * dead, l + 1));
-    }
+    return of_all;
   }
 
   /// Each kind once.
@@ -214,7 +214,7 @@ class Trainer {
   const Problem& problem_;
   const Options& o_;
   const Listener& listener_;
-  Mlp& network_;
+  Network& network_;
   Loader loader_;
   bool whole_;  // every step on all samples, as they are
   std::int64_t per_epoch_, measure_every_;
@@ -234,7 +234,7 @@ std::vector<Measurement> measurements_of(const Training& training) {
   return all;
 }
 
-Training begin_training(const Options& o, Mlp network) {
+Training begin_training(const Options& o, Network network) {
   return {std::move(network), make_optimiser(o), make_schedule(o), EarlyStopping{.patience = o.patience}, default_generator()};
 }
 
@@ -286,7 +286,7 @@ void restore_best(Training& t, const Problem& problem, const Options& o, Run& ru
     if (steps != t.iteration) run.restored = steps;
   }
   const auto guard = no_grad();
-  run.cost = run.diverged && !run.restored ? std::numeric_limits<double>::quiet_NaN() : cost(t.network, problem.train.x, problem.train.y, o.l2).item();
+  run.cost = run.diverged && !run.restored ? std::numeric_limits<double>::quiet_NaN() : evaluate(t.network, problem.train, o.l2).cost;
 }
 
 Run train(Training& training, const Problem& problem, const Options& options, const Listener& listener) {

@@ -13,6 +13,7 @@
 #include <dz/optim/schedule.hpp>
 #include <dz/optim/watch.hpp>
 
+#include "tools/network.hpp"
 #include "tools/problem.hpp"
 
 namespace dz::tool {
@@ -22,7 +23,7 @@ using AnySchedule = std::variant<ConstantRate, StepDecay, ExponentialDecay, Cosi
 
 /// All that a training has to remember: with it, and the options, it goes on as if it had never ended.
 struct Training {
-  Mlp network;
+  Network network;
   AnyOptimiser optimiser;
   AnySchedule schedule;
   EarlyStopping stopping;
@@ -41,7 +42,7 @@ struct Measurement {
 std::vector<Measurement> measurements_of(const Training& training);
 
 /// A training that has not begun. Throws ValueError where the schedule's settings make no sense together.
-Training begin_training(const Options& options, Mlp network);
+Training begin_training(const Options& options, Network network);
 
 /// As checkpoint files: the options, in text, go with it. Throws FileError.
 void save_training(const std::filesystem::path& path, const Training& training, const Metadata& metadata);

@@ -161,7 +161,7 @@ TEST_CASE("notes 4.2: the advice, where it helps", "[data][verdict][notes]") {
   Situation pictures{.pictures = true, .parameters = 12289, .samples = 209, .rarest = 72};
   std::string told = text_of(advice(Fit::high_variance, pictures));
   for (const char* word :
-       {"augmented", "1,000", "72", "convolutional", "examples/07", "1e-5 to 1e-3", "12289 parameters", "dropout", "early stopping"})
+       {"augmented", "1,000", "72", "convolutional", "--network lenet", "1e-5 to 1e-3", "12289 parameters", "dropout", "early stopping"})
     CHECK(contains(told, word));
   CHECK_FALSE(contains(told, "1e-7"));
   pictures.augmented = pictures.convolutional = true, pictures.hidden_layers = false, pictures.rarest = 5000, pictures.samples = 60000;

@@ -56,6 +56,23 @@ TEST_CASE("LeNet: its sizes, and that it learns", "[models]") {
   CHECK_THROWS_AS(digits(x), ShapeError);
 }
 
+TEST_CASE("LeNet drops units of its hidden dense layers, in training alone", "[models]") {
+  seed(34);
+  LeNet model({12, 12, 1, 3});
+  const Tensor x = normal({4, 12, 12, 1});
+  const auto plain = model(x).to_vector();
+  CHECK_FALSE(model.drops());
+  model.keep_prob = {1, 0.5};
+  CHECK(model.drops());
+  CHECK(model(x).to_vector() == plain);
+  const auto on = training();
+  CHECK(model(x).to_vector() != plain);
+  model.keep_prob = {1, 1};
+  CHECK(model(x).to_vector() == plain);
+  model.keep_prob = {0.5};
+  CHECK_THROWS_AS(model(x), ValueError);
+}
+
 TEST_CASE("a residual block is its parts, with and without a shortcut of its own", "[models]") {
   seed(32);
   const ResidualBlock same(3, 3, 1, initialise::he, float64), other(3, 4, 2, initialise::he, float64);

@@ -1,5 +1,6 @@
 #include <array>
 #include <optional>
+#include <variant>
 
 #include <dz/dz.hpp>
 
@@ -30,6 +31,11 @@ struct Derived : Block {
 };
 BOOST_DESCRIBE_STRUCT(Derived, (Block), (own))
 
+struct OneOf {
+  std::variant<Linear, Derived> which = Linear(2, 3);
+};
+BOOST_DESCRIBE_STRUCT(OneOf, (), (which))
+
 std::vector<std::string> names_of(const std::vector<NamedParameter>& found) {
   std::vector<std::string> names;
   for (const auto& p : found) names.push_back(p.name);
@@ -38,7 +44,7 @@ std::vector<std::string> names_of(const std::vector<NamedParameter>& found) {
 
 }  // namespace
 
-TEST_CASE("parameters are found by path through structs, vectors, arrays, optionals and bases", "[models]") {
+TEST_CASE("parameters are found by path through structs, vectors, arrays, optionals, variants and bases", "[models]") {
   Network n;
   n.perhaps.emplace(3, 1);
   CHECK(names_of(parameters(n)) == std::vector<std::string>{"in.weight", "in.bias", "blocks.0.hidden.weight", "blocks.0.hidden.bias",
@@ -46,6 +52,11 @@ TEST_CASE("parameters are found by path through structs, vectors, arrays, option
                                                             "perhaps.weight", "perhaps.bias", "mean"});
   Derived d;
   CHECK(names_of(parameters(d)) == std::vector<std::string>{"hidden.weight", "hidden.bias", "own"});
+  OneOf one;
+  CHECK(names_of(parameters(one)) == std::vector<std::string>{"which.weight", "which.bias"});
+  one.which = Derived{};
+  CHECK(names_of(parameters(one)) == std::vector<std::string>{"which.hidden.weight", "which.hidden.bias", "which.own"});
+  CHECK(ParameterList(one).size() == 3);
 }
 
 TEST_CASE("a copied model is a model of its own", "[models]") {

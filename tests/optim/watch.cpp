@@ -61,3 +61,41 @@ TEST_CASE("dead ReLUs are those that are 0 for every sample", "[optim][watch]") 
   seed(1);
   CHECK(dead_units(relu(layer(normal({100, 2})))) == 0.5);
 }
+
+TEST_CASE("units are alive when some sample of some part says so; a channel is a unit", "[optim][watch]") {
+  LiveUnits live;
+  CHECK(live.dead() == 0);
+  live.see(tensor({0, 1, 0, 0}, {1, 4}));
+  CHECK(live.dead() == 0.75);
+  live.see(tensor({0, 0, 0, NAN, 2, 0, 0, 0}, {2, 4}));
+  CHECK(live.dead() == 0.25);
+  live.see(zeros({0, 4}));
+  CHECK(live.dead() == 0.25);
+  CHECK_THROWS_AS(live.see(zeros({2, 3})), ShapeError);
+  LiveUnits channels;
+  channels.see(tensor({0, 1, 0, 0, 0, 0, 0, 0}, {1, 2, 2, 2}));
+  CHECK(channels.dead() == 0.5);
+  CHECK_THROWS_AS(channels.see(zeros({3})), ShapeError);
+}
+
+TEST_CASE("what hidden layers give is shown to the newest watch of its thread", "[models][watch]") {
+  seed(2);
+  const Mlp network = mlp({3, 5, 4, 2});
+  const Tensor x = normal({6, 3});
+  std::vector<Tensor> outer, inner;
+  const HiddenWatch all([&](const Tensor& a) { outer.push_back(a); });
+  network(x);
+  REQUIRE(outer.size() == 2);
+  CHECK(outer[0].to_vector() == relu(network.layers[0](x)).to_vector());
+  CHECK(outer[1].shape() == Shape{6, 4});
+  {
+    const HiddenWatch newest([&](const Tensor& a) { inner.push_back(a); });
+    LeNet({12, 12, 1, 2})(zeros({1, 12, 12, 1}));
+  }
+  CHECK(outer.size() == 2);
+  REQUIRE(inner.size() == 4);
+  CHECK(inner[0].shape() == Shape{1, 12, 12, 6});
+  CHECK(inner[3].shape() == Shape{1, 84});
+  ResNet({8, 8, 1, 2}, 1, 2)(zeros({1, 8, 8, 1}));
+  CHECK(outer.size() == 9);
+}

@@ -133,7 +133,7 @@ TEST_CASE("what a model takes and what a file has are told apart in the file's w
   REQUIRE(t.train(train, "3,1").status == 0);
   const Outcome features = t.predict(t.file("three.csv", "1,2,3,no\n"));
   CHECK(features.status == 2);
-  CHECK_THAT(features.error, Contains("model.safetensors: the model takes 2 features, and ") && Contains("three.csv has 3\n"));
+  CHECK_THAT(features.error, Contains("model.safetensors: the model takes 2 features, and ") && Contains("three.csv has 3 features\n"));
   const Outcome checkpoint = run_dz({"predict", "--model", t.out + "/checkpoint.safetensors", "--data", train});
   CHECK(checkpoint.status == 2);
   CHECK_THAT(checkpoint.error, Contains("--model") && Contains("is a checkpoint"));

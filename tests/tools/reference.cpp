@@ -6,6 +6,7 @@
 #include <dz/dz.hpp>
 
 #include "tests/tools/command.hpp"
+#include "tools/network.hpp"
 #include "tools/problem.hpp"
 
 using namespace dz;
@@ -109,10 +110,11 @@ TEST_CASE("the first gradients are NumPy's", "[tools][reference]") {
     const auto reference = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz"));
     const tool::Options options = read_options(n, *test_data());
     const tool::Problem problem = tool::make_problem(options);
-    Mlp network = tool::make_network(options, problem.train.x);
+    tool::Network network = tool::make_network(options, problem.task, problem.train.x);
     backward(tool::cost(network, problem.train.x, problem.train.y, 0));
-    for (std::size_t l = 0; l < network.layers.size(); ++l)
-      for (const auto& [letter, p] : {std::pair("W", &network.layers[l].weight), std::pair("b", &network.layers[l].bias)}) {
+    const std::vector<Linear>& layers = std::get<Mlp>(network).layers;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+      for (const auto& [letter, p] : {std::pair("W", &layers[l].weight), std::pair("b", &layers[l].bias)}) {
         const std::string name = std::string("grad0_") + letter + std::to_string(l + 1);
         INFO(n.name << " " << name);
         const std::vector<double> ours = p->grad().to_vector(), theirs = reference.at(name).to_vector<double>();
@@ -154,7 +156,7 @@ TEST_CASE("rounding the parameters alone leads away from the float64 curve", "[t
     const std::vector<double> costs = read_npz(*test_data() / "reference" / (std::string(n.name) + ".npz")).at("costs").to_vector<double>();
     const tool::Options options = read_options(n, *test_data());
     const tool::Problem problem = tool::make_problem(options);
-    Mlp network = tool::make_network(options, problem.train.x);
+    tool::Network network = tool::make_network(options, problem.task, problem.train.x);
     GradientDescent descent{.learning_rate = options.learning_rate};
     double apart = 0;
     for (std::size_t i = 0; i < n.steady + 350; ++i) {
