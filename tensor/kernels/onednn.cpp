@@ -11,7 +11,8 @@
 
 #include <dz/tensor/kernels/convolution.hpp>
 #include <dz/tensor/kernels/gemm.hpp>
-#include <dz/tensor/kernels/matmul.hpp>
+#include <dz/tensor/kernels/map.hpp>
+#include <dz/tensor/kernels/packing.hpp>
 #include <dz/tensor/memory.hpp>
 #include <dz/tensor/thresholds.hpp>
 
@@ -74,27 +75,16 @@ template <class T> dnnl::memory::desc describe(const Matrix<T>& m) {
 
 dnnl::memory::data_type type_of(Precision p) { return p == Precision::bfloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32; }
 
-/// An operand of a product as its primitive is to take it: as it is given, rounded (then without gaps), or packed.
-dnnl::memory::desc describe_taken(const Matrix<const float>& m, Precision precision, bool packs) {
-  using tag = dnnl::memory::format_tag;
-  if (packs) return {{m.rows, m.columns}, type_of(precision), tag::any};
-  if (precision == Precision::full) return describe(m);
-  return {{m.rows, m.columns}, type_of(precision), m.column_stride == 1 ? tag::ab : tag::ba};
+using tag = dnnl::memory::format_tag;
+
+dnnl::memory::desc describe(const Matrix<const float>& m, Packing packing, Precision precision) {
+  if (packing == Packing::given) return describe(m);
+  return {{m.rows, m.columns}, type_of(precision), packing == Packing::rows ? tag::ab : precision == Precision::full ? tag::BA16a64b : tag::BA16a64b2a};
 }
 
-/// An operand as it is given, and as the primitive takes it: the same, or rounded or packed beforehand.
 struct ProductOperand {
-  dnnl::memory given, taken;
-  dnnl::reorder pack;
-
-  ProductOperand() = default;
-  ProductOperand(const dnnl::memory::desc& as_given, const dnnl::memory::desc& as_taken) : given(as_given, cpu(), DNNL_MEMORY_NONE) {
-    if (as_given == as_taken) taken = given;
-    else {
-      taken = dnnl::memory(as_taken, cpu(), DNNL_MEMORY_NONE);
-      pack = dnnl::reorder(dnnl::reorder::primitive_desc(given, taken));
-    }
-  }
+  Packing packing = Packing::given;
+  dnnl::memory taken;
 };
 
 struct Product {
@@ -104,46 +94,53 @@ struct Product {
   std::unordered_map<int, dnnl::memory> arguments;
 
   Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, Precision precision, bool packs, bool with_bias) {
-    using namespace dnnl;
-    const auto as_a = describe_taken(x, precision, false), as_b = describe_taken(w, precision, packs);
-    const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
-    const matmul::desc wanted = with_bias ? matmul::desc(as_a, as_b, as_bias, describe(y)) : matmul::desc(as_a, as_b, describe(y));
-    const matmul::primitive_desc chosen(wanted, cpu());
-    primitive = matmul(chosen);
-    a = ProductOperand(describe(x), chosen.src_desc());
-    b = ProductOperand(describe(w), chosen.weights_desc());
+    const bool rounds = precision == Precision::bfloat16;
+    const auto plain = rounds ? Packing::rows : Packing::given;
+    a.packing = packs && x.column_stride != 1 ? Packing::rows : plain;
+    const auto as_a = describe(x, a.packing, precision);
+    const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, tag::ab);
+    const auto choose = [&](const dnnl::memory::desc& as_b) {
+      return dnnl::matmul::primitive_desc(with_bias ? dnnl::matmul::desc(as_a, as_b, as_bias, describe(y)) : dnnl::matmul::desc(as_a, as_b, describe(y)), cpu());
+    };
+    const auto strips = describe(w, Packing::strips, precision);
+    auto chosen = choose(packs ? dnnl::memory::desc({w.rows, w.columns}, type_of(precision), tag::any) : describe(w, plain, precision));
+    b.packing = packs && chosen.weights_desc() == strips ? Packing::strips : plain;
+    if (packs && b.packing != Packing::strips) chosen = choose(describe(w, plain, precision));  // it wants a packing of its own
+    primitive = dnnl::matmul(chosen);
+    a.taken = dnnl::memory(as_a, cpu(), DNNL_MEMORY_NONE);
+    b.taken = dnnl::memory(chosen.weights_desc(), cpu(), DNNL_MEMORY_NONE);
     out = dnnl::memory(describe(y), cpu(), DNNL_MEMORY_NONE);
     arguments = {{DNNL_ARG_SRC, a.taken}, {DNNL_ARG_WEIGHTS, b.taken}, {DNNL_ARG_DST, out}};
     if (with_bias) arguments.emplace(DNNL_ARG_BIAS, bias = dnnl::memory(as_bias, cpu(), DNNL_MEMORY_NONE));
   }
 };
 
-/// oneDNN packs a part of b again for every part of a; from so many rows on, packing it once before is quicker.
-bool worth_packing(const Matrix<const float>& a) {
+/// oneDNN packs a part of b again for every part of a; from so many rows on, packing it once before is quicker. What is to be rounded is
+/// packed on the way.
+bool worth_packing(const Matrix<const float>& a, Precision precision) {
+  if (active_isa() != Isa::avx512) return false;
   const bool in_columns = a.column_stride != 1 && a.rows > 1;
-  return a.rows >= (in_columns ? packed_rows_of_columns : packed_rows);
+  return precision == Precision::bfloat16 || a.rows >= (in_columns ? packed_rows_of_columns : packed_rows);
 }
 
-/// Memory for a rounded or packed operand while a product runs.
-class PackingRoom {
+/// A product's operand while it runs: the matrix itself, or room that it is packed into.
+class PackedOperand {
  public:
-  explicit PackingRoom(const ProductOperand& operand) : bytes_(operand.pack ? operand.taken.get_desc().get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr) {}
-  ~PackingRoom() {
-    if (piece_) memory::give(piece_, bytes_);
+  PackedOperand(ProductOperand& operand, const Matrix<const float>& m, Precision precision)
+      : bytes_(operand.packing == Packing::given ? 0 : operand.taken.get_desc().get_size()), room_(bytes_ ? memory::take(bytes_) : nullptr) {
+    if (operand.packing == Packing::rows) pack_rows(room_, m, precision);
+    if (operand.packing == Packing::strips) pack_strips(room_, m, precision);
+    operand.taken.set_data_handle(room_ ? room_ : const_cast<float*>(m.data));
   }
-  PackingRoom(const PackingRoom&) = delete;
-  PackingRoom& operator=(const PackingRoom&) = delete;
-
-  void fill(ProductOperand& operand, const float* data, dnnl::stream& stream) {
-    operand.given.set_data_handle(const_cast<float*>(data));
-    if (!piece_) return;
-    operand.taken.set_data_handle(piece_);
-    operand.pack.execute(stream, operand.given, operand.taken);
+  ~PackedOperand() {
+    if (room_) memory::give(room_, bytes_);
   }
+  PackedOperand(const PackedOperand&) = delete;
+  PackedOperand& operator=(const PackedOperand&) = delete;
 
  private:
   std::size_t bytes_;
-  void* piece_;
+  void* room_;
 };
 
 /// Of the thread's own: no lock on the way to a product.
@@ -154,8 +151,6 @@ struct ProductCache {
 
 // ---- convolutions
 
-using tag = dnnl::memory::format_tag;
-
 /// A convolution's sizes, the map, the precision, and whether there is a bias.
 using ConvolutionKey = std::array<std::int64_t, 19>;
 struct ConvolutionRequest {
@@ -165,14 +160,26 @@ struct ConvolutionRequest {
   std::int64_t bias;
 };
 
+dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type) {
+  return {{samples, channels, size.rows, size.columns}, type, tag::nhwc};
+}
+
 /// One of a convolution's arrays: as dz has it, and as the primitive takes or gives it, in another layout or rounded.
 struct ConvolutionArray {
   dnnl::memory::desc plain, taken;
-  dnnl::reorder reorder;  // empty where the two are one; for what the map gives it leads back
+  dnnl::reorder reorder;   // for what the map gives it leads back; empty where the two are one, or the one is the other
+  std::int64_t rounded{};  // but for so many elements rounded
 
   ConvolutionArray() = default;
   ConvolutionArray(const dnnl::memory::desc& as_plain, const dnnl::memory::desc& as_taken, bool given_back) : plain(as_plain), taken(as_taken) {
     if (plain != taken) reorder = dnnl::reorder({cpu(), given_back ? taken : plain, cpu(), given_back ? plain : taken});
+  }
+  static ConvolutionArray image(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type) {
+    ConvolutionArray a;
+    a.plain = describe_image(samples, size, channels, dnnl::memory::data_type::f32);
+    a.taken = describe_image(samples, size, channels, type);
+    if (a.plain != a.taken) a.rounded = samples * size.rows * size.columns * channels;
+    return a;
   }
 };
 
@@ -185,9 +192,6 @@ struct Convolving {
 
 dnnl::memory::dims both(Pair p) { return {p.rows, p.columns}; }
 
-dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type) {
-  return {{samples, channels, size.rows, size.columns}, type, tag::nhwc};
-}
 dnnl::memory::desc describe_kernel(const Convolution& c, dnnl::memory::data_type type, bool chosen) {
   if (c.groups == 1) return {{c.out, c.in, c.window.rows, c.window.columns}, type, chosen ? tag::any : tag::oihw};
   return {{c.groups, c.group_out(), c.group_in(), c.window.rows, c.window.columns}, type, chosen ? tag::any : tag::goihw};
@@ -197,18 +201,17 @@ Convolving make_convolving(const Convolution& c, ConvolutionMap map, Precision p
   using namespace dnnl;
   const auto f32 = dnnl::memory::data_type::f32;
   const auto type_in = [&](ConvolutionMap gives) { return map == gives ? f32 : type_of(precision); };  // what a map gives is float32
-  const auto x = describe_image(c.samples, c.image, c.in, type_in(ConvolutionMap::by_input));
-  const auto y = describe_image(c.samples, c.output, c.out, type_in(ConvolutionMap::forward));
-  const auto any = describe_kernel(c, type_in(ConvolutionMap::by_kernel), true);
   Convolving v;
+  v.x = ConvolutionArray::image(c.samples, c.image, c.in, type_in(ConvolutionMap::by_input));
+  v.y = ConvolutionArray::image(c.samples, c.output, c.out, type_in(ConvolutionMap::forward));
+  const dnnl::memory::desc &x = v.x.taken, &y = v.y.taken;
+  const auto any = describe_kernel(c, type_in(ConvolutionMap::by_kernel), true);
   if (with_bias) v.bias = {{c.out}, f32, tag::x};
   const auto direct = algorithm::convolution_direct;
   const auto stride = both(c.stride), padding = both(c.padding),
              dilation = both({c.dilation.rows - 1, c.dilation.columns - 1});  // theirs counts from 0
   const auto take = [&](const auto& d, const dnnl::memory::desc& kernel) {
     v.fast = !std::string_view(d.impl_info_str()).starts_with("ref");
-    v.x = {describe_image(c.samples, c.image, c.in, f32), x, map == ConvolutionMap::by_input};
-    v.y = {describe_image(c.samples, c.output, c.out, f32), y, map == ConvolutionMap::forward};
     v.kernel = {describe_kernel(c, f32, false), kernel, map == ConvolutionMap::by_kernel};
     return d;
   };
@@ -257,7 +260,7 @@ struct ConvolutionCache {
 class ConvolutionOperand {
  public:
   ConvolutionOperand(ConvolutionArray& array, float* data)
-      : array_(array), bytes_(array.reorder ? array.taken.get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr), plain_(array.plain, cpu(), data),
+      : array_(array), data_(data), bytes_(array.reorder || array.rounded ? array.taken.get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr), plain_(array.plain, cpu(), data),
         taken_(piece_ ? dnnl::memory(array.taken, cpu(), piece_) : plain_) {}
   ~ConvolutionOperand() {
     if (piece_) memory::give(piece_, bytes_);
@@ -267,7 +270,8 @@ class ConvolutionOperand {
 
   const dnnl::memory& taken() const { return taken_; }
   void fill(dnnl::stream& stream) {
-    if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, plain_}, {DNNL_ARG_TO, taken_}});
+    if (array_.rounded) round_to_bfloat16(static_cast<std::uint16_t*>(piece_), data_, array_.rounded);
+    else if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, plain_}, {DNNL_ARG_TO, taken_}});
   }
   void give_back(dnnl::stream& stream) {
     if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, taken_}, {DNNL_ARG_TO, plain_}});
@@ -275,6 +279,7 @@ class ConvolutionOperand {
 
  private:
   ConvolutionArray& array_;
+  const float* data_;
   std::size_t bytes_;
   void* piece_;
   dnnl::memory plain_, taken_;
@@ -317,7 +322,7 @@ void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precisi
 bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias, Precision precision) {
   const AsManyThreadsAsAsked threads;
   static thread_local ProductCache cache;
-  const bool packs = worth_packing(a);
+  const bool packs = worth_packing(a, precision);
   const ProductKey key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride,
                        static_cast<std::int64_t>(precision), (packs ? 2 : 0) + (bias ? 1 : 0)};
   try {
@@ -327,9 +332,7 @@ bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const
       found = cache.products.emplace(key, Product(out, a, b, precision, packs, bias != nullptr)).first;
     }
     Product& p = found->second;
-    PackingRoom for_a(p.a), for_b(p.b);
-    for_a.fill(p.a, a.data, cache.stream);
-    for_b.fill(p.b, b.data, cache.stream);
+    const PackedOperand left(p.a, a, precision), right(p.b, b, precision);
     if (bias) p.bias.set_data_handle(const_cast<float*>(bias));
     p.out.set_data_handle(out.data);
     p.primitive.execute(cache.stream, p.arguments);
