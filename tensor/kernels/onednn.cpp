@@ -96,7 +96,7 @@ struct Product {
   Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, Precision precision, bool packs, bool with_bias) {
     const bool rounds = precision == Precision::bfloat16;
     const auto plain = rounds ? Packing::rows : Packing::given;
-    a.packing = packs && x.column_stride != 1 ? Packing::rows : plain;
+    a.packing = packs && !lies_in_rows(x) ? Packing::rows : plain;
     const auto as_a = describe(x, a.packing, precision);
     const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, tag::ab);
     const auto choose = [&](const dnnl::memory::desc& as_b) {

@@ -74,12 +74,10 @@ DZ_INLINE void transpose(Cells (&rows)[lanes]) {
   exchange_all<1>(rows);
 }
 
-bool in_rows(const Matrix<const float>& m) { return m.column_stride == 1 || m.columns == 1; }
-
 /// One block of a strip: `lanes` rows of cells of strip_columns columns.
 template <Precision p> DZ_INLINE void fill_block(std::uint32_t* to, const Matrix<const float>& m, std::int64_t row, std::int64_t column) {
   constexpr int per = per_cell<p>;
-  if (in_rows(m)) {
+  if (lies_in_rows(m)) {
     for (int r = 0; r < lanes; ++r, row += per)
       for (std::int64_t j = 0; j < strip_columns; j += lanes) {
         const std::int64_t n = row < m.rows ? m.columns - column - j : 0;
@@ -100,7 +98,7 @@ template <Precision p> DZ_INLINE void fill_block(std::uint32_t* to, const Matrix
 template <Precision p> void fill_strips(std::uint32_t* to, const Matrix<const float>& m) {
   constexpr std::int64_t step = rows_of_block(p), size = lanes * strip_columns;
   const std::int64_t blocks = (m.rows + step - 1) / step, strips = (m.columns + strip_columns - 1) / strip_columns;
-  const bool by_rows = in_rows(m);
+  const bool by_rows = lies_in_rows(m);
   parallel_for(strips * blocks, std::max<std::int64_t>(1, elementwise_grain / size), [&](std::int64_t begin, std::int64_t end) {
     in_avx512([&, m = m]() __attribute__((always_inline)) {
       for (std::int64_t k = begin; k < end; ++k) {  // in the order in which m lies
@@ -162,7 +160,7 @@ void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n) {
 void pack_rows(void* to, const Matrix<const float>& m, Precision precision) {
   if (precision == Precision::full) return turn<Precision::full>(static_cast<float*>(to), m);
   auto* const y = static_cast<std::uint16_t*>(to);
-  if (!in_rows(m)) return turn<Precision::bfloat16>(y, m);
+  if (!lies_in_rows(m)) return turn<Precision::bfloat16>(y, m);
   if (m.row_stride == m.columns) return round_to_bfloat16(y, m.data, m.rows * m.columns);
   parallel_for(m.rows, std::max<std::int64_t>(1, elementwise_grain / m.columns), [&](std::int64_t begin, std::int64_t end) {
     in_avx512([&, m = m]() __attribute__((always_inline)) {

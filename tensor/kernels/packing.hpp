@@ -19,7 +19,11 @@ enum class Packing {
 constexpr std::int64_t rows_of_block(Precision precision) { return precision == Precision::bfloat16 ? 32 : 16; }
 inline constexpr std::int64_t strip_columns = 64;
 
-/// Packs m to `to`, as float32 or, to the nearest and of two as near the even one, as bfloat16. m lies in rows or in columns. For AVX-512.
+/// What does not lie in rows lies in columns.
+inline bool lies_in_rows(const Matrix<const float>& m) { return m.column_stride == 1 || m.columns == 1; }
+
+/// Packs m to `to`, as float32 or, to the nearest and of two as near the even one, as bfloat16. In rows, float32 is packed that lies in columns:
+/// else it can be taken as given. For AVX-512.
 void pack_rows(void* to, const Matrix<const float>& m, Precision precision);
 void pack_strips(void* to, const Matrix<const float>& m, Precision precision);
 /// n numbers side by side, rounded.
