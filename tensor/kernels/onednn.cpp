@@ -54,6 +54,22 @@ class AsManyThreadsAsAsked {
   int most_ = 0, limit_ = 0, dynamic_ = 0;
 };
 
+/// A piece of the pool, or none for 0 bytes.
+class Room {
+ public:
+  explicit Room(std::size_t bytes) : bytes_(bytes), piece_(bytes ? memory::take(bytes) : nullptr) {}
+  ~Room() {
+    if (piece_) memory::give(piece_, bytes_);
+  }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+  void* piece() const { return piece_; }
+
+ private:
+  std::size_t bytes_;
+  void* piece_;
+};
+
 constexpr std::size_t most_kept = 4096;  // primitives of a kind: shapes without end must not grow a cache without end
 
 struct Hash {
@@ -126,21 +142,14 @@ bool worth_packing(const Matrix<const float>& a, Precision precision) {
 /// A product's operand while it runs: the matrix itself, or room that it is packed into.
 class PackedOperand {
  public:
-  PackedOperand(ProductOperand& operand, const Matrix<const float>& m, Precision precision)
-      : bytes_(operand.packing == Packing::given ? 0 : operand.taken.get_desc().get_size()), room_(bytes_ ? memory::take(bytes_) : nullptr) {
-    if (operand.packing == Packing::rows) pack_rows(room_, m, precision);
-    if (operand.packing == Packing::strips) pack_strips(room_, m, precision);
-    operand.taken.set_data_handle(room_ ? room_ : const_cast<float*>(m.data));
+  PackedOperand(ProductOperand& operand, const Matrix<const float>& m, Precision precision) : room_(operand.packing == Packing::given ? 0 : operand.taken.get_desc().get_size()) {
+    if (operand.packing == Packing::rows) pack_rows(room_.piece(), m, precision);
+    if (operand.packing == Packing::strips) pack_strips(room_.piece(), m, precision);
+    operand.taken.set_data_handle(room_.piece() ? room_.piece() : const_cast<float*>(m.data));
   }
-  ~PackedOperand() {
-    if (room_) memory::give(room_, bytes_);
-  }
-  PackedOperand(const PackedOperand&) = delete;
-  PackedOperand& operator=(const PackedOperand&) = delete;
 
  private:
-  std::size_t bytes_;
-  void* room_;
+  Room room_;
 };
 
 /// Of the thread's own: no lock on the way to a product.
@@ -166,28 +175,31 @@ dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t 
 
 /// One of a convolution's arrays: as dz has it, and as the primitive takes or gives it, in another layout or rounded.
 struct ConvolutionArray {
-  dnnl::memory::desc plain, taken;
-  dnnl::reorder reorder;   // for what the map gives it leads back; empty where the two are one, or the one is the other
-  std::int64_t rounded{};  // but for so many elements rounded
+  dnnl::memory plain, taken;  // one where they are the same; their data is there while the map runs
+  dnnl::reorder reorder;      // from the one to the other; for what the map gives it leads back
+  std::int64_t rounded = 0;   // instead of it: so many elements are rounded
 
   ConvolutionArray() = default;
-  ConvolutionArray(const dnnl::memory::desc& as_plain, const dnnl::memory::desc& as_taken, bool given_back) : plain(as_plain), taken(as_taken) {
-    if (plain != taken) reorder = dnnl::reorder({cpu(), given_back ? taken : plain, cpu(), given_back ? plain : taken});
+  ConvolutionArray(const dnnl::memory::desc& as_plain, const dnnl::memory::desc& as_taken, bool given_back)
+      : plain(as_plain, cpu(), DNNL_MEMORY_NONE), taken(as_plain == as_taken ? plain : dnnl::memory(as_taken, cpu(), DNNL_MEMORY_NONE)) {
+    if (as_plain != as_taken) reorder = given_back ? dnnl::reorder(taken, plain) : dnnl::reorder(plain, taken);
   }
-  static ConvolutionArray image(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type) {
-    ConvolutionArray a;
-    a.plain = describe_image(samples, size, channels, dnnl::memory::data_type::f32);
-    a.taken = describe_image(samples, size, channels, type);
-    if (a.plain != a.taken) a.rounded = samples * size.rows * size.columns * channels;
-    return a;
+  /// An image, taken in its own layout.
+  ConvolutionArray(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type)
+      : plain(describe_image(samples, size, channels, dnnl::memory::data_type::f32), cpu(), DNNL_MEMORY_NONE), taken(plain) {
+    if (type == dnnl::memory::data_type::f32) return;
+    taken = dnnl::memory(describe_image(samples, size, channels, type), cpu(), DNNL_MEMORY_NONE);
+    rounded = samples * size.rows * size.columns * channels;
   }
+  bool changes() const { return reorder || rounded; }
 };
 
 struct Convolving {
   bool fast = false;
   dnnl::primitive primitive;
   ConvolutionArray x, y, kernel;
-  dnnl::memory::desc bias;
+  dnnl::memory bias;
+  std::unordered_map<int, dnnl::memory> arguments;
 };
 
 dnnl::memory::dims both(Pair p) { return {p.rows, p.columns}; }
@@ -202,22 +214,27 @@ Convolving make_convolving(const Convolution& c, ConvolutionMap map, Precision p
   const auto f32 = dnnl::memory::data_type::f32;
   const auto type_in = [&](ConvolutionMap gives) { return map == gives ? f32 : type_of(precision); };  // what a map gives is float32
   Convolving v;
-  v.x = ConvolutionArray::image(c.samples, c.image, c.in, type_in(ConvolutionMap::by_input));
-  v.y = ConvolutionArray::image(c.samples, c.output, c.out, type_in(ConvolutionMap::forward));
-  const dnnl::memory::desc &x = v.x.taken, &y = v.y.taken;
+  v.x = ConvolutionArray(c.samples, c.image, c.in, type_in(ConvolutionMap::by_input));
+  v.y = ConvolutionArray(c.samples, c.output, c.out, type_in(ConvolutionMap::forward));
+  const auto x = v.x.taken.get_desc(), y = v.y.taken.get_desc();
   const auto any = describe_kernel(c, type_in(ConvolutionMap::by_kernel), true);
-  if (with_bias) v.bias = {{c.out}, f32, tag::x};
+  const auto as_bias = with_bias ? dnnl::memory::desc({c.out}, f32, tag::x) : dnnl::memory::desc();
   const auto direct = algorithm::convolution_direct;
   const auto stride = both(c.stride), padding = both(c.padding),
              dilation = both({c.dilation.rows - 1, c.dilation.columns - 1});  // theirs counts from 0
   const auto take = [&](const auto& d, const dnnl::memory::desc& kernel) {
     v.fast = !std::string_view(d.impl_info_str()).starts_with("ref");
-    v.kernel = {describe_kernel(c, f32, false), kernel, map == ConvolutionMap::by_kernel};
+    const bool by_kernel = map == ConvolutionMap::by_kernel;
+    v.kernel = {describe_kernel(c, f32, false), kernel, by_kernel};
+    v.arguments = {{map == ConvolutionMap::by_input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, v.x.taken},
+                   {by_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, v.kernel.taken},
+                   {map == ConvolutionMap::forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, v.y.taken}};
+    if (with_bias) v.arguments.emplace(by_kernel ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, v.bias = dnnl::memory(as_bias, cpu(), DNNL_MEMORY_NONE));
     return d;
   };
   // The reverse maps are described by the forward one of their own types as well.
   const auto forward = [&](const auto& image, const auto& kernel, const auto& output) {
-    return convolution_forward::primitive_desc({prop_kind::forward_training, direct, image, kernel, v.bias, output, stride, dilation, padding, padding}, cpu());
+    return convolution_forward::primitive_desc({prop_kind::forward_training, direct, image, kernel, as_bias, output, stride, dilation, padding, padding}, cpu());
   };
   if (map == ConvolutionMap::forward) {
     const auto d = forward(x, any, y);
@@ -229,7 +246,7 @@ Convolving make_convolving(const Convolution& c, ConvolutionMap map, Precision p
     const convolution_backward_data::primitive_desc d({direct, x, any, y, stride, dilation, padding, padding}, cpu(), hint);
     v.primitive = convolution_backward_data(take(d, d.weights_desc()));
   } else {
-    const convolution_backward_weights::primitive_desc d({direct, x, any, v.bias, y, stride, dilation, padding, padding}, cpu(), hint);
+    const convolution_backward_weights::primitive_desc d({direct, x, any, as_bias, y, stride, dilation, padding, padding}, cpu(), hint);
     v.primitive = convolution_backward_weights(take(d, d.diff_weights_desc()));
   }
   return v;
@@ -259,30 +276,23 @@ struct ConvolutionCache {
 /// One of a convolution's arrays while it runs: dz's own memory, and room for it as the primitive takes it.
 class ConvolutionOperand {
  public:
-  ConvolutionOperand(ConvolutionArray& array, float* data)
-      : array_(array), data_(data), bytes_(array.reorder || array.rounded ? array.taken.get_size() : 0), piece_(bytes_ ? memory::take(bytes_) : nullptr), plain_(array.plain, cpu(), data),
-        taken_(piece_ ? dnnl::memory(array.taken, cpu(), piece_) : plain_) {}
-  ~ConvolutionOperand() {
-    if (piece_) memory::give(piece_, bytes_);
+  ConvolutionOperand(ConvolutionArray& array, float* data) : array_(array), data_(data), room_(array.changes() ? array.taken.get_desc().get_size() : 0) {
+    array_.plain.set_data_handle(data);
+    if (room_.piece()) array_.taken.set_data_handle(room_.piece());
   }
-  ConvolutionOperand(const ConvolutionOperand&) = delete;
-  ConvolutionOperand& operator=(const ConvolutionOperand&) = delete;
 
-  const dnnl::memory& taken() const { return taken_; }
   void fill(dnnl::stream& stream) {
-    if (array_.rounded) round_to_bfloat16(static_cast<std::uint16_t*>(piece_), data_, array_.rounded);
-    else if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, plain_}, {DNNL_ARG_TO, taken_}});
+    if (array_.rounded) round_to_bfloat16(static_cast<std::uint16_t*>(room_.piece()), data_, array_.rounded);
+    else if (array_.reorder) array_.reorder.execute(stream, array_.plain, array_.taken);
   }
   void give_back(dnnl::stream& stream) {
-    if (piece_) array_.reorder.execute(stream, {{DNNL_ARG_FROM, taken_}, {DNNL_ARG_TO, plain_}});
+    if (array_.reorder) array_.reorder.execute(stream, array_.taken, array_.plain);
   }
 
  private:
   ConvolutionArray& array_;
   const float* data_;
-  std::size_t bytes_;
-  void* piece_;
-  dnnl::memory plain_, taken_;
+  Room room_;
 };
 
 }  // namespace
@@ -304,14 +314,11 @@ void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precisi
     Convolving& v = cache.find(c, map, precision, bias != nullptr);
     const bool by_input = map == ConvolutionMap::by_input, by_kernel = map == ConvolutionMap::by_kernel, forward = map == ConvolutionMap::forward;
     ConvolutionOperand image(v.x, x), kernel(v.kernel, w), output(v.y, y);
-    std::unordered_map<int, dnnl::memory> arguments{{by_input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, image.taken()},
-                                                    {by_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, kernel.taken()},
-                                                    {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, output.taken()}};
-    if (bias) arguments.emplace(by_kernel ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, dnnl::memory(v.bias, cpu(), bias));
+    if (bias) v.bias.set_data_handle(bias);
     if (!by_input) image.fill(cache.stream);
     if (!by_kernel) kernel.fill(cache.stream);
     if (!forward) output.fill(cache.stream);
-    v.primitive.execute(cache.stream, arguments);
+    v.primitive.execute(cache.stream, v.arguments);
     (by_input ? image : by_kernel ? kernel : output).give_back(cache.stream);
     cache.stream.wait();
   } catch (const dnnl::error& e) {
