@@ -24,7 +24,8 @@ GradientLock::~GradientLock() {
 }
 
 // Closures hold tensors, tensors hold nodes, nodes hold closures: a last release queues, and the outermost one drains the queue.
-void release_last(Node* node) noexcept {
+void release(Node* node) noexcept {
+  if (!drop(node->count)) return;
   ThreadState& t = thread_state;
   node->number_ = reinterpret_cast<std::uint64_t>(std::exchange(t.dead, node));
   if (t.draining) return;

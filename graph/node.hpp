@@ -122,7 +122,7 @@ class Node : public detail::CountedNode {
 
  private:
   friend class Pass;
-  friend void detail::release_last(Node*) noexcept;
+  friend void detail::release(Node*) noexcept;
   template <class N, class... A> friend N* detail::make_node(A&&... arguments);
 
   std::uint16_t output_count_;

@@ -55,50 +55,30 @@ class Derivatives {
 
   /// Runs a node's derivatives: on behalf of the user's line, in the forward's precision, and not on what was written in place since the node was recorded. An
   /// anomaly is that of the node's gradient, not of a step on the way to it.
-  void run(Node& n, Pull& pull) const {
+  [[gnu::always_inline]] void run(Node& n, Pull& pull) const {
     detail::thread_state.call = n.at();
     detail::thread_state.deriving = true;
     detail::autocasting = n.autocasts();
     detail::read_limit = {n.recorded(), detail::write_clock()};
     try {
       n.pull(pull);
-    } catch (ShapeError& e) {
-      if (!e.operation().empty() && e.operation() != n.name())  // of an operation within, which says nothing of this one
-        throw ShapeError(fmt::format("{}, in the derivative of {}", e.reason(), n.name()), e.operation(), e.at() ? e.at() : n.at());
-      e.locate(n.name(), n.at());
-      throw;
     } catch (Error& e) {
-      e.locate(n.name(), n.at());
+      blame(e, n);
       throw;
     }
   }
 
  private:
+  /// Puts the node's name and place to an error in its derivative.
+  [[gnu::noinline]] static void blame(Error& e, const Node& n) {
+    if (auto* shapes = dynamic_cast<ShapeError*>(&e); shapes && !e.operation().empty() && e.operation() != n.name())  // of an operation within, which says nothing of this one
+      throw ShapeError(fmt::format("{}, in the derivative of {}", e.reason(), n.name()), e.operation(), e.at() ? e.at() : n.at());
+    e.locate(n.name(), n.at());
+  }
+
   At call_ = detail::thread_state.call;
   bool deriving_ = detail::thread_state.deriving, autocasting_ = detail::autocasting;
   detail::ReadLimit limit_ = detail::read_limit;
-};
-
-/// Room for a few elements in place, for more in the pool; used over and over.
-template <class T> class Few {
- public:
-  Few() = default;
-  Few(const Few&) = delete;
-  Few& operator=(const Few&) = delete;
-  void resize(std::size_t size) {
-    size_ = size;
-    if (size > limit && many_.size() < size) many_.resize(size);
-    data_ = size > limit ? many_.data() : few_;
-  }
-  T& operator[](std::size_t i) { return data_[i]; }
-  std::span<T> all() { return {data_, size_}; }
-
- private:
-  static constexpr std::size_t limit = 4;
-  std::size_t size_ = 0;
-  T* data_ = few_;
-  T few_[limit]{};
-  memory::Vector<T> many_;
 };
 
 /// A growing list in pieces of the pool: its elements are never moved, and its last piece is all that it may take too much.
@@ -114,6 +94,8 @@ template <class T> class Pieces {
   Pieces& operator=(const Pieces&) = delete;
 
   std::size_t size() const { return size_; }
+  /// Where all elements have been moved from, and hold nothing to destroy.
+  void forget() { size_ = 0; }
   T& operator[](std::size_t i) { return pieces_[i / length][i % length]; }
   void add() {
     if (next_ == end_) [[unlikely]]
@@ -196,10 +178,12 @@ class Pass final : private Sums {
       else if (!g.value().is_unique() || !g.value().is_contiguous()) g = Tensor(g.value().clone());
       gradients.emplace_back(leaf, std::move(g));
     }
-    for (auto& [leaf, g] : gradients) std::swap(leaf->gradient_, g);
+    for (auto& [leaf, g] : gradients) swap(leaf->gradient_, g);
+    cotangents_.forget();  // the nodes' were taken by run(), the leaves' just now
   }
 
  private:
+  static constexpr std::size_t few = 4;  // inputs, for which room is at hand
   static constexpr std::size_t none = SIZE_MAX, most_cotangents = index_bits - 65536;
   static constexpr std::uint8_t wanted = 1, target = 2;  // the node is on the way to somewhere; the cotangent itself is asked for
 
@@ -271,22 +255,32 @@ class Pass final : private Sums {
   /// What has arrived as the cotangent of that index; it stays where it is asked for.
   Tensor arrived(std::size_t index) { return is_target(index) ? cotangents_[index] : std::move(cotangents_[index]); }
 
-  void pull(Node& n, std::span<Tensor> dy, const Derivatives& derivatives) {
+  [[gnu::always_inline]] void pull(Node& n, std::span<Tensor> dy, const Derivatives& derivatives) {
     const auto edges = n.edges();
-    dx_.resize(edges.size());
-    asked_.resize(edges.size());
-    for (std::size_t i = 0; i < edges.size(); ++i) asked_[i] = static_cast<bool>(edges[i]);
+    if (edges.size() > few) [[unlikely]]
+      return pull_many(n, dy, edges, derivatives);
+    std::uint8_t asked[few];
+    pull_into(n, dy, edges, dx_, asked, derivatives);
+  }
+  [[gnu::noinline]] void pull_many(Node& n, std::span<Tensor> dy, std::span<const NodeRef> edges, const Derivatives& derivatives) {
+    memory::Vector<Tensor> dx(edges.size());
+    memory::Vector<std::uint8_t> asked(edges.size());
+    pull_into(n, dy, edges, dx.data(), asked.data(), derivatives);
+  }
+
+  /// dx and asked have room for each edge.
+  [[gnu::always_inline]] void pull_into(Node& n, std::span<Tensor> dy, std::span<const NodeRef> edges, Tensor* dx, std::uint8_t* asked, const Derivatives& derivatives) {
+    for (std::size_t i = 0; i < edges.size(); ++i) asked[i] = static_cast<bool>(edges[i]);
     if (!aimed_.empty()) [[unlikely]]
-      ask_where_aimed(edges);
-    Pull p{dy, dx_.all(), asked_.all(), this};
+      ask_where_aimed(edges, asked);
+    Pull p{dy, {dx, edges.size()}, {asked, edges.size()}, this};
     derivatives.run(n, p);
     for (Tensor& d : dy) d = {};  // a gradient that is dy itself can then be added to in place
     for (std::size_t i = 0; i < edges.size(); ++i)
-      if (asked_[i]) deliver(n, i, edges[i], dx_[i]);
+      if (asked[i]) deliver(n, i, edges[i], dx[i]);
   }
-
-  [[gnu::noinline]] void ask_where_aimed(std::span<const NodeRef> edges) {
-    for (std::size_t i = 0; i < edges.size(); ++i) asked_[i] = asked_[i] && (aimed_[find(edges[i].node())] & wanted);
+  [[gnu::noinline]] void ask_where_aimed(std::span<const NodeRef> edges, std::uint8_t* asked) const {
+    for (std::size_t i = 0; i < edges.size(); ++i) asked[i] = asked[i] && (aimed_[find(edges[i].node())] & wanted);
   }
 
   Tensor take(const NodeRef& operand) override { return std::move(cotangents_[find(operand.node()) + operand.output()]); }
@@ -370,8 +364,7 @@ class Pass final : private Sums {
   std::unordered_map<Node*, std::size_t> others_;
   std::vector<std::uint8_t> aimed_;  // flags for each cotangent; empty where the pass goes everywhere
   std::vector<std::size_t> targets_;
-  Few<Tensor> dx_;  // of the node that is visited
-  Few<std::uint8_t> asked_;
+  Tensor dx_[few];  // of the node that is visited
   std::size_t done_ = 0;
 };
 

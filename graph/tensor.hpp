@@ -20,10 +20,8 @@ struct CountedNode {
   virtual ~CountedNode() = default;
 };
 inline void retain(Node* node) noexcept { retain(reinterpret_cast<CountedNode*>(node)->count); }
-void release_last(Node* node) noexcept;
-inline void release(Node* node) noexcept {
-  if (drop(reinterpret_cast<CountedNode*>(node)->count)) release_last(node);
-}
+/// Gives a holder's count back, and with the last one the node.
+void release(Node* node) noexcept;
 }  // namespace detail
 
 /// A counted reference to one output of a node. The output's number lives in the pointer's upper sixteen bits, which user-space

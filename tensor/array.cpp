@@ -51,6 +51,7 @@ namespace {
 }  // namespace
 
 void release(ArrayBody* body) noexcept {
+  if (!drop(body->count)) return;
   Storage* const storage = body->storage;
   const std::int64_t bytes = body->size * static_cast<std::int64_t>(size_of(body->dtype));
   if (!body->owner || storage->count.load(std::memory_order_acquire) != 1 || !memory::detail::give_cached(storage, static_cast<std::size_t>(storage->piece_bytes))) [[unlikely]]
@@ -92,9 +93,8 @@ ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int ran
   auto* storage = new (memory) Storage;
   storage->piece_bytes = piece.bytes;
   auto* body = new (static_cast<std::byte*>(memory) + sizeof(Storage)) ArrayBody;
-  body->dtype = dtype;
-  body->rank = static_cast<std::uint8_t>(rank);
-  body->contiguous = body->owner = true;
+  body->set_kind(detail::kind_of(dtype, static_cast<std::uint8_t>(rank), 1, 0));
+  body->owner = true;
   body->storage = storage;
   body->data = static_cast<std::byte*>(memory) + piece.offset;
   body->size = volume;
@@ -141,9 +141,8 @@ inline ArrayBody* make_twin(const ArrayBody& like) {
   auto* twin = new (memory) Storage;
   twin->piece_bytes = like.storage->piece_bytes;
   auto* body = new (memory + sizeof(Storage)) ArrayBody;
-  body->dtype = like.dtype;
-  body->rank = like.rank;
-  body->contiguous = body->owner = true;
+  body->set_kind(like.kind() & detail::kind_of(Dtype{0xff}, 0xff, 0xff, 0));
+  body->owner = true;
   body->storage = twin;
   body->data = memory + (like.data - storage);
   body->size = like.size;
@@ -178,8 +177,7 @@ Array Array::view(std::span<const std::int64_t> sizes, std::span<const std::int6
   for (std::int64_t s : sizes) size = checked_product(size, s);
   void* memory = memory::take(static_cast<std::size_t>(detail::header_bytes(rank)));
   auto* body = new (memory) ArrayBody;
-  body->dtype = body_->dtype;
-  body->rank = static_cast<std::uint8_t>(rank);
+  body->set_kind(detail::kind_of(body_->dtype, static_cast<std::uint8_t>(rank), 1, 0));
   body->owner = false;
   body->storage = body_->storage;
   body->data = body_->data + offset * static_cast<std::int64_t>(size_of(body_->dtype));

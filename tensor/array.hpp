@@ -68,7 +68,7 @@ struct ArrayBody {
   Dtype dtype;
   std::uint8_t rank;
   bool contiguous;
-  bool number = false;  // a number among tensors: takes the dtype of those it meets
+  bool number;          // a number among tensors: takes the dtype of those it meets
   bool owner;           // made together with its storage, in the same piece
   Storage* storage;
   std::byte* data;
@@ -81,6 +81,8 @@ struct ArrayBody {
     std::memcpy(&k, reinterpret_cast<const std::byte*>(this) + offsetof(ArrayBody, dtype), sizeof k);
     return k;
   }
+  /// In one store: kind() would have to wait for several.
+  void set_kind(std::uint32_t k) { std::memcpy(reinterpret_cast<std::byte*>(this) + offsetof(ArrayBody, dtype), &k, sizeof k); }
   bool is_plain(Dtype d) const {
     return (kind() & kind_of(Dtype{0xff}, 0, 0xff, 0xff)) == kind_of(d, 0, 1, 0);
   }
@@ -88,6 +90,7 @@ struct ArrayBody {
 
 static_assert(offsetof(ArrayBody, number) == offsetof(ArrayBody, dtype) + 3);
 
+/// Gives a holder's count back, and with the last one the memory.
 void release(ArrayBody* body) noexcept;
 
 /// While a derivative runs: arrays that were written in place after its operation was recorded must not be read, but for what
@@ -143,7 +146,7 @@ class Array {
   }
   friend void swap(Array& a, Array& b) noexcept { std::swap(a.body_, b.body_); }
   [[gnu::always_inline]] ~Array() {
-    if (body_ && detail::drop(body_->count)) detail::release(body_);
+    if (body_) detail::release(body_);
   }
 
   explicit operator bool() const { return body_ != nullptr; }

@@ -28,7 +28,7 @@ extern constinit std::int64_t window_elements;
 // ---- those that are built into a kernel
 
 namespace thresholds {
-inline constexpr std::int64_t pack_bytes = 64;              ///< elementwise: a pack; what remains at the end of a row is a tail
+inline constexpr std::int64_t pack_bytes = 64;              ///< elementwise: a pack; what remains at the end of a row goes through a buffer
 inline constexpr std::int64_t sum_block = 4096;             ///< sums: elements summed by one thread, each block by itself
 inline constexpr std::int64_t sum_chunk = 256;              ///< sums: summed in the element type before they go over into double
 inline constexpr std::int64_t sum_columns = 256;            ///< sums along an outer axis: columns summed at a time

@@ -101,7 +101,8 @@ void relu_gradient_kernel(const Array& dz, const Array& db, const Array& parts, 
 
 void column_sums_kernel(const Array& sums, const Array& parts, const Array& a) {
   visit_floating(a.dtype(), [&]<class T>(std::type_identity<T>) {
-    sum_columns<false, T>({nullptr, a.data<T>(), nullptr, a.size(0), a.size(1)}, sums.writable<T>(), parts ? parts.writable<double>() : nullptr);
+    if (a.size(0) == 1) std::copy_n(a.data<T>(), a.size(1), sums.writable<T>());
+    else sum_columns<false, T>({nullptr, a.data<T>(), nullptr, a.size(0), a.size(1)}, sums.writable<T>(), parts ? parts.writable<double>() : nullptr);
   });
 }
 

@@ -208,6 +208,8 @@ Dtype dtype_of_both(const Array& a, const Array& b) { return a.dtype() == b.dtyp
 
 /// BLAS wants unit steps along one of the last two axes and sizes within an int: a itself, or a copy in `room` where it is otherwise, or of another dtype.
 const Array& multipliable(const Array& given, Dtype dtype, Array& room) {
+  if (given.is_plain(dtype) && given.size() <= INT_MAX) [[likely]]
+    return given;
   if (given.dtype() != dtype) room = in_dtype(given, dtype);
   const Array& a = room ? room : given;
   const int r = a.rank();

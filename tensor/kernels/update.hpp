@@ -26,13 +26,12 @@ void update_range(const F& f, const Update<states, numbers>& u, std::int64_t beg
   std::array<T*, states> s;
   for (std::size_t k = 0; k < states; ++k) s[k] = u.state[k].template writable<T>();
   vectorised([&, s, w = u.parameter.template writable<T>(), g = u.gradient.template data<T>(), end]() __attribute__((always_inline)) {
-    std::array<T, numbers> number;
-    for (std::size_t k = 0; k < numbers; ++k) number[k] = static_cast<T>(u.number[k]);
     [&]<std::size_t... S, std::size_t... N>(std::index_sequence<S...>, std::index_sequence<N...>) __attribute__((always_inline)) {
+      const P number[numbers] = {P(u.number[N])...};
       for (std::int64_t i = begin; i < end; i += P::width) {
         const std::int64_t n = end - i;
         P value = load<T>(w + i, 1, n), state[states + 1] = {load<T>(s[S] + i, 1, n)..., P(0)};
-        f(value, load<T>(g + i, 1, n), state[S]..., P(number[N])...);
+        f(value, load<T>(g + i, 1, n), state[S]..., number[N]...);
         store<T>(w + i, 1, n, value);
         (store<T>(s[S] + i, 1, n, state[S]), ...);
       }
