@@ -172,47 +172,78 @@ Array checked_labels(const std::filesystem::path& path, const std::string& name,
   return stored.reshape({m, 1}).cast(dtype);
 }
 
-}  // namespace
-
-Dataset read_labelled_hdf5(const std::filesystem::path& path, Dtype dtype) {
+/// The pictures of that name.
+Dataset read_hdf5_images(const std::filesystem::path& path, const std::string& x_name, Dtype dtype) {
   if (!is_floating(dtype)) throw DtypeError(fmt::format("pixels are float32 or float64, not {}", name(dtype)), operation);
-  const std::vector<std::string> names = hdf5_datasets(path);
-  const std::string x_name = find_one(path, names, "_set_x"), y_name = find_one(path, names, "_set_y");
   const Array images = read_hdf5(path, x_name);
   if (images.rank() != 4 || images.dtype() != uint8 || images.size() == 0)
     throw FileError(fmt::format("{}: data set '{}' is {} {}, not images (m, height, width, channels) of uint8", path.string(), x_name,
                                 name(images.dtype()), to_string(images.shape())),
                     operation);
-  const Array labels = checked_labels(path, y_name, read_hdf5(path, y_name), images.size(0), dtype);
-  return {pixels(images, dtype), Tensor(labels), images};
+  return {pixels(images, dtype), {}, images};
+}
+
+/// The array of that name, small or in capitals.
+const Array& find_array(const std::filesystem::path& path, const std::map<std::string, Array>& arrays, char name, const char* reader) {
+  for (const char letter : {name, static_cast<char>(name - 'a' + 'A')})
+    if (const auto found = arrays.find(std::string(1, letter)); found != arrays.end()) return found->second;
+  throw FileError(fmt::format("{}: it holds no array {}", path.string(), name), reader);
+}
+
+/// Pictures, or rows of numbers.
+Dataset samples_in(const std::filesystem::path& path, const Array& x, Dtype dtype, const char* reader) {
+  if (x.rank() < 2 || x.size() == 0)
+    throw FileError(fmt::format("{}: x is {}, not samples (m, features)", path.string(), to_string(x.shape())), reader);
+  Dataset set;
+  if (x.dtype() == uint8 && (x.rank() == 3 || x.rank() == 4)) {
+    set.images = x.reshape({x.size(0), x.size(1), x.size(2), x.rank() == 4 ? x.size(3) : 1});
+    set.x = pixels(set.images, dtype);
+  } else {
+    set.x = Tensor(x.reshape({x.size(0), x.size() / x.size(0)}).cast(dtype));
+  }
+  return set;
+}
+
+}  // namespace
+
+Dataset read_labelled_hdf5(const std::filesystem::path& path, Dtype dtype) {
+  const std::vector<std::string> names = hdf5_datasets(path);
+  const std::string x_name = find_one(path, names, "_set_x"), y_name = find_one(path, names, "_set_y");
+  Dataset set = read_hdf5_images(path, x_name, dtype);
+  set.y = Tensor(checked_labels(path, y_name, read_hdf5(path, y_name), set.size(), dtype));
+  return set;
+}
+
+Dataset read_unlabelled_hdf5(const std::filesystem::path& path, Dtype dtype) {
+  const std::vector<std::string> names = hdf5_datasets(path);
+  return read_hdf5_images(path, names.size() == 1 ? names[0] : find_one(path, names, "_set_x"), dtype);
+}
+
+Dataset read_unlabelled_npz(const std::filesystem::path& path, Dtype dtype) {
+  constexpr const char* reader = "read_unlabelled_npz";
+  const std::map<std::string, Array> arrays = read_npz(path);
+  Dataset set = samples_in(path, arrays.size() == 1 ? arrays.begin()->second : find_array(path, arrays, 'x', reader), dtype, reader);
+  try {
+    require_sound(set);
+  } catch (const ValueError& e) {
+    throw ValueError(fmt::format("{}: {}", path.string(), e.reason()), reader);
+  }
+  return set;
 }
 
 Dataset read_labelled_npz(const std::filesystem::path& path, Dtype dtype) {
   constexpr const char* reader = "read_labelled_npz";
   const std::map<std::string, Array> arrays = read_npz(path);
-  const auto find = [&](const char* small, const char* capital) -> const Array& {
-    for (const char* key : {small, capital})
-      if (const auto found = arrays.find(key); found != arrays.end()) return found->second;
-    throw FileError(fmt::format("{}: it holds no array {}", path.string(), small), reader);
-  };
-  const Array &x = find("x", "X"), &y = find("y", "Y");
-  if (x.rank() < 2 || x.size() == 0)
-    throw FileError(fmt::format("{}: x is {}, not samples (m, features)", path.string(), to_string(x.shape())), reader);
-  const std::int64_t m = x.size(0);
+  const Array &x = find_array(path, arrays, 'x', reader), &y = find_array(path, arrays, 'y', reader);
+  Dataset set = samples_in(path, x, dtype, reader);
+  const std::int64_t m = set.size();
   if (y.size() != m || y.rank() < 1 || y.rank() > 2 || y.size(0) != m)
     throw FileError(fmt::format("{}: y is {}, not {} labels", path.string(), to_string(y.shape()), m), reader);
   const std::vector<double> labels = y.to_vector<double>();
   for (std::size_t i = 0; i < labels.size(); ++i)
     if (!(labels[i] >= 0 && labels[i] < 1e6 && labels[i] == std::floor(labels[i])))
       throw ValueError(fmt::format("{}: label {} is {}, not a whole number from 0 on", path.string(), i, labels[i]), reader);
-  Dataset set;
   set.y = Tensor(Array::of(labels, {m}).cast(int64));
-  if (x.dtype() == uint8 && (x.rank() == 3 || x.rank() == 4)) {
-    set.images = x.reshape({m, x.size(1), x.size(2), x.rank() == 4 ? x.size(3) : 1});
-    set.x = pixels(set.images, dtype);
-  } else {
-    set.x = Tensor(x.reshape({m, x.size() / m}).cast(dtype));
-  }
   try {
     require_sound(set);
   } catch (const ValueError& e) {

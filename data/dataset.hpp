@@ -57,4 +57,8 @@ Dataset read_labelled_hdf5(const std::filesystem::path& path, Dtype dtype = floa
 /// label below 0 and a number that is not finite.
 Dataset read_labelled_npz(const std::filesystem::path& path, Dtype dtype = float32);
 
+/// The samples of such files without their labels, if they have any. A file that holds one array, or one data set, may call it as it likes. Throw likewise.
+Dataset read_unlabelled_hdf5(const std::filesystem::path& path, Dtype dtype = float32);
+Dataset read_unlabelled_npz(const std::filesystem::path& path, Dtype dtype = float32);
+
 }  // namespace dz

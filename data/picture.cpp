@@ -90,14 +90,25 @@ bool is_picture(const fs::path& path) {
 }
 
 /// What a folder holds of that kind, in the order of the names.
-template <class Wanted> std::vector<fs::path> entries(const fs::path& folder, Wanted wanted) {
+template <class Wanted> std::vector<fs::path> entries(const fs::path& folder, Wanted wanted, const char* reader = "read_picture_folder") {
   std::vector<fs::path> found;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
     if (wanted(it->path())) found.push_back(it->path());
-  if (error) throw FileError(fmt::format("{}: {}", folder.string(), error.message()), "read_picture_folder");
+  if (error) throw FileError(fmt::format("{}: {}", folder.string(), error.message()), reader);
   std::ranges::sort(found);
   return found;
+}
+
+/// All of one size.
+Array read_all(const std::vector<fs::path>& files, const PictureOptions& options) {
+  const Array images = Array::make({files.size(), options.rows, options.columns, options.channels}, uint8);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const Array one = read_picture(files[i], options.channels);
+    const auto at = static_cast<std::int64_t>(i);
+    images.slice(0, at, at + 1).assign(resize(one.reshape({1, one.size(0), one.size(1), one.size(2)}), options.rows, options.columns));
+  }
+  return images;
 }
 
 }  // namespace
@@ -124,24 +135,27 @@ Dataset read_picture_folder(const fs::path& folder, const PictureOptions& option
     throw FileError(fmt::format("{}: {} folders of pictures, where each class has one", folder.string(), folders.size()),
                     "read_picture_folder");
   Dataset set;
-  std::vector<std::pair<fs::path, std::int64_t>> files;
+  std::vector<fs::path> files;
+  std::vector<std::int64_t> labels;
   for (const fs::path& of_class : folders) {
     const std::vector<fs::path> found = entries(of_class, is_picture);
     if (found.empty()) throw FileError(fmt::format("{}: no picture in it", of_class.string()), "read_picture_folder");
-    for (const fs::path& path : found) files.emplace_back(path, std::ssize(set.classes));
+    files.insert(files.end(), found.begin(), found.end());
+    labels.resize(files.size(), std::ssize(set.classes));
     set.classes.push_back(of_class.filename().string());
   }
-  set.images = Array::make({files.size(), options.rows, options.columns, options.channels}, uint8);
-  std::vector<std::int64_t> labels;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const Array one = read_picture(files[i].first, options.channels);
-    const auto at = static_cast<std::int64_t>(i);
-    set.images.slice(0, at, at + 1).assign(resize(one.reshape({1, one.size(0), one.size(1), one.size(2)}), options.rows, options.columns));
-    labels.push_back(files[i].second);
-  }
+  set.images = read_all(files, options);
   set.x = pixels(set.images, options.dtype);
   set.y = Tensor(Array::of(labels, {std::ssize(labels)}));
   return set;
+}
+
+PictureFiles read_pictures(const fs::path& folder, const PictureOptions& options) {
+  const std::vector<fs::path> files = entries(folder, is_picture, "read_pictures");
+  if (files.empty()) throw FileError(fmt::format("{}: no picture in it", folder.string()), "read_pictures");
+  PictureFiles all{read_all(files, options), {}};
+  for (const fs::path& path : files) all.names.push_back(path.filename().string());
+  return all;
 }
 
 }  // namespace dz

@@ -26,4 +26,12 @@ struct PictureOptions {
 /// and has its name. Throws as read_picture, and FileError where there are fewer than two folders or one without a picture.
 Dataset read_picture_folder(const std::filesystem::path& folder, const PictureOptions& options = {});
 
+/// Pictures that stand in a folder itself.
+struct PictureFiles {
+  Array images;                    ///< (m, rows, columns, channels), uint8
+  std::vector<std::string> names;  ///< of the files, in their order
+};
+/// All of a folder, without labels. Throws as read_picture, and FileError where there is none.
+PictureFiles read_pictures(const std::filesystem::path& folder, const PictureOptions& options = {});
+
 }  // namespace dz

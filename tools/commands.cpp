@@ -31,7 +31,7 @@ std::string describe(const Judgement& j) {
   return fmt::format("training accuracy {:.4f}{}{}", j.train.accuracy(), more("dev", j.dev), more("test", j.test));
 }
 
-/// What a class is called, as a cell of CSV.
+/// What a class or a sample is called, as a cell of CSV.
 std::string cell(const std::vector<std::string>& names, std::int64_t c) {
   if (c >= std::ssize(names)) return std::to_string(c);
   const std::string name = printable(names[static_cast<std::size_t>(c)]);
@@ -118,7 +118,7 @@ int run_train(const Options& o) {
 
 int run_predict(const Options& o) {
   seed(o.seed);
-  const Dataset set = o.unlabelled ? read_unlabelled(o) : read_set(o, o.task, o.data, o.labels);
+  const auto [set, called] = o.unlabelled ? read_unlabelled(o) : Unlabelled{read_set(o, o.task, o.data, o.labels), {}};
   const Network network = make_network(o, task_of(o, set), set.x);
   const auto guard = no_grad();
   const Tensor z = logits(network, set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
@@ -129,7 +129,7 @@ int run_predict(const Options& o) {
   for (std::size_t i = 0; i < said.size(); ++i) {
     const double one =
         z.size(1) == 1 ? probability[i] : probability[i * static_cast<std::size_t>(z.size(1)) + static_cast<std::size_t>(said[i])];
-    text += fmt::format("{},{},{:.6f}\n", i, cell(names, said[i]), z.size(1) == 1 && said[i] == 0 ? 1 - one : one);
+    text += fmt::format("{},{},{:.6f}\n", cell(called, static_cast<std::int64_t>(i)), cell(names, said[i]), z.size(1) == 1 && said[i] == 0 ? 1 - one : one);
   }
   print(text);
   if (!set.y) return 0;

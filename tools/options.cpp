@@ -34,6 +34,8 @@ constexpr std::array kept = {"data",    "labels", "test",       "test-labels", "
 constexpr std::uint64_t config_limit = 1 << 20;
 /// What a model file says of its options and no other can be said of.
 constexpr std::array of_the_model = {"network", "layers", "activation", "normalise", "dtype", "picture-side"};
+/// What is of the data that stand beside it alone.
+constexpr std::array of_the_data = {"labels", "test", "test-labels", "split"};
 /// In which a training that goes on may differ from how it began. (The data are known by their values.)
 constexpr std::array changeable = {"iterations", "patience", "checkpoint-every", "learning-rate", "warmup", "decay", "decay-every", "clip-norm", "clip-value",
                                    "optimal-error", "tolerated-error", "data", "labels", "test", "test-labels"};
@@ -68,8 +70,8 @@ void describe_options(Groups& g, const std::string& command) {
       fmt::join(planar_names(), ", "));
   static const std::string starts = fmt::format("first weights: {}", fmt::join(initialise::names(), ", "));
   static const std::string networks = fmt::format(
-      "dense; or for pictures lenet (two convolutions, then dense layers of 120 and 84) or resnet (seven convolutions with batch normalisation, added to what "
-      "they were given), which without further options begin with {}",
+      "dense; or for pictures lenet (two convolutions, then dense layers of 120 and 84) or resnet (three residual blocks with batch normalisation), "
+      "which where nothing else is given begin with {}",
       presets_text("lenet"));
   g.data.add_options()                                                                           //
       ("data", text("SET", "flower"), sets.c_str())                                              //
@@ -78,7 +80,7 @@ void describe_options(Groups& g, const std::string& command) {
       ("test-labels", text("FILE"), "their labels, where they are an IDX file")                  //
       ("split", text("R:R:R"), "deal the data out to a training, a dev and a test part: 6:2:2")  //
       ("stratified", yes(), "with all classes in every part alike")                              //
-      ("normalise", yes(), "inputs to mean 0 and deviation 1, as the training part has them")    //
+      ("normalise", yes(), "inputs (of lenet and resnet the channels) to mean 0 and deviation 1, as the training part has them")    //
       ("samples", text("M", "400"), "size of a generated set")                                   //
       ("picture-side", text("N", "64"), "pictures of a folder are resized to N by N");
   g.network.add_options()  //
@@ -108,6 +110,8 @@ void describe_options(Groups& g, const std::string& command) {
         ("optimiser", text("NAME", "gd"), "gd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs")  //
         ("learning-rate", text("ALPHA", "1.2"), "size of a step")                                            //
         ("momentum", text("MU", "0.9"), "of momentum and nesterov, and the decay of rmsprop")                //
+        ("betas", text("B,B", "0.9,0.999"), "decays of the means that adam and adamw keep, of the gradient and of its square")  //
+        ("epsilon", text("E"), "added to the root of the mean square, of adagrad (otherwise 1e-10), rmsprop, adam and adamw (1e-8)")  //
         ("weight-decay", text("D", "0.01"), "of adamw")                                                      //
         ("schedule", text("NAME", "constant"),
          "of the learning rate: constant, step, exponential, cosine, plateau, one_cycle, inverse_sqrt")        //
@@ -118,7 +122,7 @@ void describe_options(Groups& g, const std::string& command) {
         ("clip-value", text("C", "0"), "largest absolute value of one of its elements, before its norm; 0: any");
   }
   if (command == "predict")
-    g.data.add_options()("unlabelled", yes(), "the data are a CSV or .npy file of features alone, an IDX file of pictures, or one picture");
+    g.data.add_options()("unlabelled", yes(), "the data are without labels: a CSV, .npy or .npz file, an IDX or HDF5 file of pictures, a picture, or a folder of them; labels that a .npz or HDF5 file has are not looked at");
   if (command == "train") g.files.add_options()("start", text("FILE.npz"), "start from its init_W1, init_b1, … instead of --init");
   else g.files.add_options()("model", text("FILE"), "a model.safetensors that train has written; it brings its options with it");
   if (command == "train")
@@ -128,7 +132,7 @@ void describe_options(Groups& g, const std::string& command) {
         ("checkpoint-every", text("N", "0"), "iterations between checkpoints; 0: one at the end")                       //
         ("resume", text("FILE"), "go on from a checkpoint.safetensors; it brings its options with it. Others may be the iterations, the learning rate, what it is clipped at, patience and what it is judged by");
   if (command == "draw") g.files.add_options()("out", text("DIR"), "write graph.dot here, and graph.svg where Graphviz is installed");
-  g.files.add_options()("config", text("FILE"), "read options from it, a line `name = value` each; what is typed goes before")(
+  g.files.add_options()("config", text("FILE"), "read options from it, a line `name = value` each; what is typed goes before, and options of other commands are passed over")(
       "help,h", "show this help");
   g.all.add(g.data).add(g.network).add(g.training);
   if (command == "train") g.all.add(g.optimiser);
@@ -229,7 +233,7 @@ struct KeptFile {
 std::vector<std::string> store_kept_options(const Metadata& metadata, bool new_data, const po::options_description& all, po::variables_map& values) {
   po::parsed_options parsed(&all);
   const auto counts = [&](const std::string& name) {
-    if (new_data && (name == "labels" || name == "test" || name == "test-labels" || name == "split")) return false;
+    if (new_data && is_among(of_the_data, name)) return false;
     return all.find_nothrow(name, false) && !is_among(passing, name);
   };
   for (const auto& [name, value] : metadata)
@@ -263,17 +267,30 @@ void require_name(std::string_view word) {
   if (name.find('%') != name.npos) throw ValueError(fmt::format("'{}' is no option", name));
 }
 
-/// So does what a file of options says.
-void store_config(const std::string& path, const po::options_description& all, po::variables_map& values) {
+/// Some command has such an option.
+bool is_option(const std::string& name) {
+  return std::ranges::any_of(commands, [&](const auto& command) {
+    Groups groups;
+    describe_options(groups, command.first);
+    return groups.all.find_nothrow(name, false) != nullptr;
+  });
+}
+
+/// So does what a file of options says; those of other commands count for nothing, so that a training's file is one for all commands. Where other data are
+/// typed, neither do its labels, test set and split.
+void store_config(const std::string& path, bool new_data, const po::options_description& all, po::variables_map& values) {
   std::string bytes = read_file(path, config_limit);
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);  // a byte order mark
   std::istringstream text(std::move(bytes));
   try {
     for (std::string line; std::getline(text, line);) require_name(std::string_view(line).substr(0, line.find('#')));
     text.clear(), text.seekg(0);
-    const po::parsed_options parsed = po::parse_config_file(text, all);
-    for (const auto& option : parsed.options)
+    po::parsed_options parsed = po::parse_config_file(text, all, true);
+    for (const auto& option : parsed.options) {
       if (option.string_key == "help" || option.string_key == "config") throw ValueError(fmt::format("'{}' can only be typed", option.string_key));
+      if (option.unregistered && !is_option(option.string_key)) throw ValueError(fmt::format("unrecognised option '{}'", option.string_key));
+    }
+    std::erase_if(parsed.options, [&](const auto& option) { return option.unregistered || (new_data && is_among(of_the_data, option.string_key)); });
     po::store(parsed, values);
   } catch (const po::error& e) {
     throw ValueError(fmt::format("{}: {}", path, e.what()));
@@ -389,6 +406,10 @@ void check_values(const po::variables_map& values, Options& o) {
   o.optimiser = one_of("optimiser", text("optimiser"), optimisers);
   o.learning_rate = real_number("learning-rate", text("learning-rate"), 0, any);
   o.momentum = real_number("momentum", text("momentum"), 0, 0.999999);
+  const std::vector<double> betas = real_numbers("betas", text("betas"), ',', 0, 0.999999999);
+  if (betas.size() != 2) throw ValueError(fmt::format("--betas: '{}' is not two numbers, such as 0.9,0.999", text("betas")));
+  o.betas = {betas[0], betas[1]};
+  if (values.count("epsilon")) o.epsilon = real_number("epsilon", text("epsilon"), 0, any, true);
   o.weight_decay = real_number("weight-decay", text("weight-decay"), 0, any);
   o.schedule = one_of("schedule", text("schedule"), schedules);
   o.warmup = whole_number("warmup", text("warmup"), 0, most);
@@ -435,8 +456,9 @@ Options read_options(std::span<const char* const> arguments) {
     const po::parsed_options parsed = po::command_line_parser(words).options(groups.all).positional({}).style(style).run();
     po::store(parsed, values);
     if (values.count("help")) return o.help = true, o;
-    if (values.count("config")) store_config(values["config"].as<std::string>(), groups.all, values);
-    const bool new_data = o.command != "train" && !values["data"].defaulted();
+    const auto has_new_data = [&] { return o.command != "train" && !values["data"].defaulted(); };
+    if (values.count("config")) store_config(values["config"].as<std::string>(), has_new_data(), groups.all, values);
+    const bool new_data = has_new_data();
     for (const char* file : {"model", "resume"})
       if (values.count(file)) {
         const std::string path = values[file].as<std::string>();

@@ -40,6 +40,8 @@ struct Options {
   Dtype dtype = float32;
 
   std::string optimiser, schedule;
+  std::array<double, 2> betas{};     ///< of adam and adamw
+  std::optional<double> epsilon;     ///< nothing: the optimiser's own
   double learning_rate = 0, l2 = 0, momentum = 0, weight_decay = 0, decay = 0, clip_norm = 0, clip_value = 0;  ///< clip_… 0: not clipped
   std::int64_t iterations = 0, batch = 0, warmup = 0, decay_every = 0,
                patience = 0;  ///< batch 0: all samples; patience 0: no early stopping

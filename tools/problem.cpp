@@ -34,12 +34,19 @@ std::string ending_of(const std::string& path) {
   return ending;
 }
 
+/// As the model takes pictures, whatever it was trained on; for want of a model, as --picture-side says.
+PictureOptions picture_options(const Options& o) {
+  const std::vector<std::int64_t>& s = o.task.sample;
+  if (s.size() == 3 && (s[2] == 1 || s[2] == 3)) return {.rows = s[0], .columns = s[1], .channels = s[2], .dtype = o.dtype};
+  return {.rows = o.picture_side, .columns = o.picture_side, .dtype = o.dtype};
+}
+
 /// Which reader a path is for.
 Dataset read_file_set(const Options& o, const std::string& path, const std::string& labels) {
   std::error_code ignored;
   if (!labels.empty()) return read_labelled_idx(path, labels, o.dtype);
   if (std::filesystem::is_directory(path, ignored))
-    return read_picture_folder(path, {.rows = o.picture_side, .columns = o.picture_side, .dtype = o.dtype});
+    return read_picture_folder(path, picture_options(o));
   const std::string ending = ending_of(path);
   if (ending == ".csv") return read_labelled_csv(path, {}, o.dtype);
   if (ending == ".npz") return read_labelled_npz(path, o.dtype);
@@ -137,14 +144,24 @@ Task task_of(const Options& o, const Dataset& set) {
   return task;
 }
 
-Dataset read_unlabelled(const Options& o) {
+Unlabelled read_unlabelled(const Options& o) {
   Dataset set;
+  std::vector<std::string> names;
   const std::string ending = ending_of(o.data);
-  if (ending == ".csv") {
+  const PictureOptions as = picture_options(o);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(o.data, ignored)) {
+    PictureFiles all = read_pictures(o.data, as);
+    set.images = std::move(all.images), names = std::move(all.names);
+  } else if (ending == ".npz") {
+    set = read_unlabelled_npz(o.data, o.dtype);
+  } else if (ending == ".h5" || ending == ".hdf5") {
+    set = read_unlabelled_hdf5(o.data, o.dtype);
+  } else if (ending == ".csv") {
     set.x = Tensor(read_csv(o.data).values.cast(o.dtype));
   } else if (ending == ".png" || ending == ".jpg" || ending == ".jpeg") {
-    const Array one = read_picture(o.data);
-    set.images = resize(one.reshape({1, one.size(0), one.size(1), one.size(2)}), o.picture_side, o.picture_side);
+    const Array one = read_picture(o.data, as.channels);
+    set.images = resize(one.reshape({1, one.size(0), one.size(1), one.size(2)}), as.rows, as.columns);
   } else if (ending == ".npy") {
     const Array x = read_npy(o.data);
     if (x.rank() != 2) throw FileError(fmt::format("{}: it holds {}, not samples (m, features)", o.data, to_string(x.shape())));
@@ -156,10 +173,11 @@ Dataset read_unlabelled(const Options& o) {
     set.images = images.reshape({images.size(0), images.size(1), images.size(2), 1});
   }
   if (set.images) set.x = pixels(set.images, o.dtype);
-  return of_file(o.data, [&] {
+  set = of_file(o.data, [&] {
     require_sound(set);
     return set;
   });
+  return {std::move(set), std::move(names)};
 }
 
 Problem make_problem(const Options& o) {

@@ -31,7 +31,12 @@ Dataset read_set(const Options& options, const Task& task, const std::string& pa
 /// The task of --model or --resume, and what it does not say as the data want it. Throws ShapeError where it is for other samples.
 Task task_of(const Options& options, const Dataset& set);
 
-/// Data without labels: a CSV or .npy file of features, an IDX file of pictures, or one PNG or JPEG picture. Throws FileError.
-Dataset read_unlabelled(const Options& options);
+/// Data without labels.
+struct Unlabelled {
+  Dataset set;
+  std::vector<std::string> names;  ///< what the samples are called; empty where they are numbers
+};
+/// A CSV, .npy or .npz file, an IDX or HDF5 file of pictures, a PNG or JPEG picture, or a folder of them. Throws FileError.
+Unlabelled read_unlabelled(const Options& options);
 
 }  // namespace dz::tool

@@ -35,12 +35,16 @@ constexpr std::size_t measured = sizeof(Measurement) / sizeof(double);
 
 AnyOptimiser make_optimiser(const Options& o) {
   const double rate = o.learning_rate;
+  const auto with_epsilon = [&](auto optimiser) {
+    if (o.epsilon) optimiser.epsilon = *o.epsilon;
+    return optimiser;
+  };
   if (o.optimiser == "momentum") return Momentum{.learning_rate = rate, .momentum = o.momentum};
   if (o.optimiser == "nesterov") return Momentum{.learning_rate = rate, .momentum = o.momentum, .nesterov = true};
-  if (o.optimiser == "adagrad") return Adagrad{.learning_rate = rate};
-  if (o.optimiser == "rmsprop") return RmsProp{.learning_rate = rate, .decay = o.momentum};
-  if (o.optimiser == "adam") return Adam{.learning_rate = rate};
-  if (o.optimiser == "adamw") return AdamW{.learning_rate = rate, .weight_decay = o.weight_decay};
+  if (o.optimiser == "adagrad") return with_epsilon(Adagrad{.learning_rate = rate});
+  if (o.optimiser == "rmsprop") return with_epsilon(RmsProp{.learning_rate = rate, .decay = o.momentum});
+  if (o.optimiser == "adam") return with_epsilon(Adam{.learning_rate = rate, .beta1 = o.betas[0], .beta2 = o.betas[1]});
+  if (o.optimiser == "adamw") return with_epsilon(AdamW{.learning_rate = rate, .beta1 = o.betas[0], .beta2 = o.betas[1], .weight_decay = o.weight_decay});
   if (o.optimiser == "lbfgs") return Lbfgs{.learning_rate = rate};
   return GradientDescent{.learning_rate = rate, .compensated = true};
 }

@@ -51,8 +51,9 @@ int main(int count, char** words) {
               {"split", "6:2:2"},
               {"seed", "7"},
               {"l2", "1e-3"}});
+  save_model(place("model", "pictures"), network, {{"network", "lenet"}, {"sample", "12,12,1"}, {"outputs", "3"}, {"keep-prob", "0.8"}, {"classes", "[]"}});
   write_file(place("config", "options"),
-             "layers = 8,4,1\noptimiser = adam\n# a remark\naugment = flip=0.5,shift=2\nsplit = 6:2:2\nkeep-prob = 0.9,0.8\n");
+             "layers = 8,4,1\noptimiser = adam\nbetas = 0.9,0.99\n# a remark\naugment = flip=0.5,shift=2\nsplit = 6:2:2\nkeep-prob = 0.9,0.8\n");
   const Array labels = Array::of(std::vector<std::int64_t>{0, 1}, {2});
   write_npz(place("labelled_npz", "points"), {{"x", a}, {"y", labels}});
   write_npz(place("labelled_npz", "pictures"),

@@ -87,6 +87,8 @@ TEST_CASE("options that make no sense are refused by name", "[tools]") {
   check_train_refused({"--schedule", ""}, {"--schedule", "cosine"});
   check_train_refused({"--schedule", "cosine", "--warmup", "10000"}, {"--warmup"});
   check_train_refused({"--momentum", "1"}, {"--momentum"});
+  for (const char* betas : {"", "0.9", "0.9,0.99,0.999", "1,0.9", "0.9,1", "-0.1,0.9", "a,b", "nan,0.9"}) check_train_refused({"--betas", betas}, {"--betas"});
+  for (const char* epsilon : {"", "0", "-1e-8", "nan"}) check_train_refused({"--epsilon", epsilon}, {"--epsilon"});
   check_train_refused({"--optimiser", "lbfgs", "--batch", "10"}, {"lbfgs"});
   for (const char* clip : {"--clip-norm", "--clip-value"}) {
     check_train_refused({clip, "-1"}, {clip});

@@ -7,6 +7,7 @@
 #include <dz/dz.hpp>
 
 #include "tests/tools/command.hpp"
+#include "tools/train.hpp"
 
 using namespace dz;
 using namespace dz::test;
@@ -182,6 +183,24 @@ TEST_CASE("every optimiser and schedule trains, and the page of judgement says h
   CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 51);
   CHECK(contains(report, "curve dev"));
   CHECK(contains(report, "Judgement"));
+}
+
+TEST_CASE("an optimiser has the settings that were given, or its own", "[tools]") {
+  const auto made = [](std::vector<const char*> words) {
+    words.insert(words.begin(), {"dz", "train", "--samples", "4"});
+    const tool::Options options = tool::read_options(words);
+    const tool::Problem problem = tool::make_problem(options);
+    return tool::begin_training(options, tool::make_network(options, problem.task, problem.train.x)).optimiser;
+  };
+  const auto adam = std::get<Adam>(made({"--optimiser", "adam", "--betas", "0.8,0.95", "--epsilon", "1e-6"}));
+  CHECK((adam.beta1 == 0.8 && adam.beta2 == 0.95 && adam.epsilon == 1e-6));
+  const auto adamw = std::get<AdamW>(made({"--optimiser", "adamw", "--betas", "0.7,0.9", "--weight-decay", "0.1"}));
+  CHECK((adamw.beta1 == 0.7 && adamw.beta2 == 0.9 && adamw.epsilon == AdamW{}.epsilon && adamw.weight_decay == 0.1));
+  const auto rmsprop = std::get<RmsProp>(made({"--optimiser", "rmsprop", "--momentum", "0.6", "--epsilon", "1e-3"}));
+  CHECK((rmsprop.decay == 0.6 && rmsprop.epsilon == 1e-3));
+  CHECK(std::get<Adagrad>(made({"--optimiser", "adagrad"})).epsilon == Adagrad{}.epsilon);
+  CHECK(std::get<Adagrad>(made({"--optimiser", "adagrad", "--epsilon", "1e-5"})).epsilon == 1e-5);
+  CHECK(std::get<Adam>(made({"--optimiser", "adam"})).beta2 == Adam{}.beta2);
 }
 
 TEST_CASE("options are read from a file, behind what is typed", "[tools]") {

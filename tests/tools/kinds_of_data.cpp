@@ -3,6 +3,8 @@
 #include <fstream>
 #include <map>
 
+#include <dz/data/augment.hpp>
+#include <dz/data/hdf5.hpp>
 #include <dz/data/idx.hpp>
 #include <dz/data/npy.hpp>
 #include <dz/data/picture.hpp>
@@ -10,6 +12,7 @@
 #include <dz/data/planar.hpp>
 #include <dz/dz.hpp>
 
+#include "tests/data/fixtures.hpp"
 #include "tests/tools/command.hpp"
 
 using namespace dz;
@@ -135,4 +138,60 @@ TEST_CASE("help of a command, and the version", "[tools]") {
   const Outcome version = run_dz({"--version"});
   CHECK(version.status == 0);
   CHECK_THAT(version.out, Contains("dz 0."));
+}
+
+TEST_CASE("data without labels: archives, HDF5 files and folders of pictures of any size, called by the files' names", "[tools]") {
+  const Folder folder;
+  std::vector<std::int64_t> labels;
+  for (int i = 0; i < 20; ++i) labels.push_back(i % 2);
+  const std::string data = (folder / "data.npz").string(), alone = (folder / "alone.npz").string();
+  write_npz(data, {{"x", pictures(20, 3)}, {"y", Array::of(labels, {20})}});
+  write_npz(alone, {{"pixels", pictures(20, 3)}});
+  folder.train({"--data", data});
+  const std::string labelled = folder.predict({"--data", data});
+  const std::string said = labelled.substr(0, labelled.find("accuracy"));
+  CHECK(folder.predict({"--data", data, "--unlabelled"}) == said);
+  CHECK(folder.predict({"--data", alone, "--unlabelled"}) == said);
+  write_npz(alone, {{"a", pictures(20, 3)}, {"b", pictures(20, 3)}});
+  const Outcome neither = run_dz({"predict", "--model", folder.model(), "--data", alone, "--unlabelled"});
+  CHECK(neither.status == 2);
+  CHECK_THAT(neither.error, Contains("alone.npz: it holds no array x"));
+  if (has_hdf5()) {
+    const std::string hdf5 = folder.file("tiny.h5", labelled_hdf5());  // 2 by 1 pixels
+    const Outcome tiny = run_dz({"predict", "--model", folder.model(), "--data", hdf5, "--unlabelled"});
+    CHECK(tiny.status == 2);
+    CHECK_THAT(tiny.error, Contains("the model takes pictures of 8x8x3, and " + hdf5 + " has pictures of 2x1x3"));
+  }
+  if (!has_pictures()) DZ_SKIP("dz was built without pictures");
+  fs::create_directories(folder / "pics/within");
+  const Array all = pictures(2, 3);
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const Array one = resize(all.slice(0, i, i + 1), 24, 16);
+    folder.file(i ? "pics/day.png" : "pics/a,night.png", to_png(one.reshape({24, 16, 3})));
+  }
+  folder.file("pics/notes.txt", "no picture");
+  const std::string found = folder.predict({"--data", (folder / "pics").string(), "--unlabelled"});
+  CHECK_THAT(found, Contains("\n\"a,night.png\",0,") && Contains("\nday.png,1,"));
+  CHECK(std::count(found.begin(), found.end(), '\n') == 3);
+  const Outcome none = run_dz({"predict", "--model", folder.model(), "--data", (folder / "pics/within").string(), "--unlabelled"});
+  CHECK(none.status == 2);
+  CHECK_THAT(none.error, Contains("pics/within: no picture in it"));
+}
+
+TEST_CASE("a training's file of options is one for all commands", "[tools]") {
+  const Folder folder;
+  const std::string table = folder.file("two.csv", "1,0,1\n0,1,0\n2,0,1\n0,2,0\n"), more = folder.file("more.csv", "3,0,1\n");
+  const std::string options = folder.file("options", "data = " + table + "\nlayers = 3,1\nnormalise = yes\noptimiser = adam\nbetas = 0.8,0.99\nlearning-rate = 0.05\niterations = 100\n"
+                                          "split = 3:1\ntest = " + table + "\n");
+  CHECK_THAT(run_dz({"train", "--config", options, "--split", "3:1:0", "--out", (folder / "out").string()}).out, Contains("model, costs"));
+  CHECK_THAT(folder.predict({"--config", options}), Contains("\n3,0,") && Contains("accuracy 1.0000"));
+  CHECK_THAT(folder.predict({"--config", options, "--data", more}), Contains("\n0,1,") && Contains("accuracy 1.0000"));
+  for (const char* command : {"check", "draw"}) CHECK(run_dz({command, "--model", folder.model(), "--config", options}).status == 0);
+  CHECK(run_dz({"draw", "--config", options}).status == 0);
+  const Outcome other = run_dz({"predict", "--model", folder.model(), "--config", folder.file("other", "layers = 4,1\n")});
+  CHECK(other.status == 2);
+  CHECK_THAT(other.error, Contains("--layers 4,1, there 3,1"));
+  const Outcome unknown = run_dz({"predict", "--model", folder.model(), "--config", folder.file("unknown", "optimiser = adam\nlayer = 4,1\n")});
+  CHECK(unknown.status == 2);
+  CHECK_THAT(unknown.error, Contains("unknown: unrecognised option 'layer'"));
 }

@@ -202,7 +202,8 @@ TEST_CASE("dead units of convolutions are told", "[tools][networks]") {
 
 TEST_CASE("the networks are checked and drawn as dense ones", "[tools][networks]") {
   const TempDir folder;
-  write_npz(folder / "large.npz", {{"x", Array::full({3, 64, 64, 1}, 100, uint8)}, {"y", Array::of(labels_of(3, 2), {3})}});
+  const Array large = uniform({3, 64, 64, 1}, 0, 256).value().cast(uint8);
+  write_npz(folder / "large.npz", {{"x", large}, {"y", Array::of(labels_of(3, 2), {3})}});
   CHECK_THAT(dz_of({"check", "--data", (folder / "large.npz").string(), "--network", "lenet"}).out,
              Contains("of the first 2 samples, ") && Contains("conv2d_relu") && Contains("layers.2.weight") && Contains("passed\n"));
   for (const std::string network : both)
