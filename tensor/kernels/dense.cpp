@@ -59,6 +59,7 @@ template <bool relu, class T> DZ_INLINE void rectify(const Rectified<T>& r, std:
   constexpr std::int64_t width = Pack<T>::width;
   std::int64_t j = 0;
   for (; j + 4 * width <= n; j += 4 * width) rectify_packs<relu, 4>(r, first, last, from + j, total + j);
+  for (; j + 2 * width <= n; j += 2 * width) rectify_packs<relu, 2>(r, first, last, from + j, total + j);
   for (; j + width <= n; j += width) rectify_packs<relu, 1>(r, first, last, from + j, total + j);
   if (j < n) rectify_columns<relu>(r, first, last, from + j, n - j, total + j);
 }
