@@ -187,7 +187,9 @@ std::optional<Precision> serves(const Convolution& c, Dtype dtype, ConvolutionMa
   const bool fits = std::max(image, output) < INT_MAX && std::max({c.padding.rows, c.padding.columns, c.stride.rows, c.stride.columns,
                                                                    c.dilation.rows, c.dilation.columns}) < INT_MAX / 4;
   if (!fits || image == 0 || output == 0) return {};
-  for (const Precision p : {product_precision(), Precision::full})
+  // Where each cotangent meets one channel, rounding them all takes longer than it saves.
+  const Precision wanted = map == ConvolutionMap::by_kernel && c.in == 1 ? Precision::full : product_precision();
+  for (const Precision p : {wanted, Precision::full})
     if (detail::onednn_convolves(c, map, p, bias)) return p;
   return {};
 }
