@@ -167,8 +167,7 @@ int run_check(const Options& o) {
 int run_draw(const Options& o) {
   const Problem problem = make_problem(o);
   const Network network = make_network(o, problem.task, problem.train.x);
-  const Dataset drawn = first_samples(problem.train, samples_at_once(network));
-  const std::string dot = to_dot(Graph(cost(network, drawn.x, drawn.y, o.l2)), names_of(network));
+  const std::string dot = recorded_graph(network, first_samples(problem.train, samples_at_once(network)), o.l2);
   if (o.out.empty()) return print(dot), 0;
   prepare_folder(o.out);
   write_file(o.out / "graph.dot", dot);

@@ -13,6 +13,7 @@
 #include <dz/data/split.hpp>
 #include <dz/data/tensorboard.hpp>
 #include <dz/dz.hpp>
+#include <dz/graph/view.hpp>
 
 #include "tools/report.hpp"
 
@@ -184,7 +185,7 @@ Report report_of(const Options& o, const Problem& problem, const Training& t, co
   }
   report.model_summary = summary(network, Tensor(problem.train.x.value().slice(0, 0, 1)));
   const Dataset drawn = first_samples(problem.train, o.batch > 0 ? o.batch : samples_at_once(network));
-  report.dot = to_dot(Graph(cost(network, drawn.x, drawn.y, o.l2)), names_of(network));
+  report.dot = recorded_graph(network, drawn, o.l2);
   return report;
 }
 
@@ -215,11 +216,17 @@ Dataset first_samples(const Dataset& set, std::int64_t most) {
   return samples_of(set, first);
 }
 
-NodeNames names_of(const Network& network) {
+std::string recorded_graph(Network network, const Dataset& samples, double l2) {
   NodeNames names;
-  for (const auto& [name, p] : parameters(const_cast<Network&>(network)))
+  for (const auto& [name, p] : parameters(network))
     if (p->requires_grad()) names[p->from().node()] = name;
-  return names;
+  const Generator before = default_generator();
+  const Tensor J = [&] {
+    const auto dropping = training();
+    return cost(network, samples.x, samples.y, l2);
+  }();
+  default_generator() = before;
+  return to_dot(Graph(J), names);
 }
 
 }  // namespace dz::tool

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include <dz/graph/view.hpp>
-
 #include "tools/judgement.hpp"
 
 namespace dz::tool {
@@ -16,8 +14,8 @@ inline constexpr std::array result_names = {"model.safetensors", "costs.csv", "m
 /// Writes model.safetensors, costs.csv, metrics.csv, an event file for TensorBoard, summary.json and report.html, each whole or not at all. Throws FileError.
 void write_results(const Options& options, const Problem& problem, const Training& training, const Run& run, const Judgement& judgement);
 
-/// What a graph's leaves are called: the parameters by their names.
-NodeNames names_of(const Network& network);
+/// What an iteration on these samples records, in Graphviz's language. Neither the network nor the generator is another afterwards.
+std::string recorded_graph(Network network, const Dataset& samples, double l2);
 /// So many at most.
 Dataset first_samples(const Dataset& set, std::int64_t most);
 

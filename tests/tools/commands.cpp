@@ -76,6 +76,7 @@ TEST_CASE("train writes seven files, and a trained model can be checked and draw
     CHECK(draw.status == 0);
     CHECK(contains(draw.out, "digraph"));
     CHECK(contains(draw.out, "layers.1.bias"));
+    CHECK(contains(draw.out, "mul\\n(400, 4)") == (std::ranges::count(more, "--keep-prob") > 0));  // an iteration drops units
     CHECK(std::distance(std::filesystem::directory_iterator(folder / "out"), {}) == 7);  // and no temporary one
   }
 }
