@@ -193,8 +193,8 @@ template <class D, std::size_t n> class RecordedArray final : public OneOutput<n
   }
   void pull(Pull& pull) override {
     std::array<Tensor, n> dx = [&] {
-      if constexpr (needs_output) return (*derivative_)(pull.dy[0], this->kept(), pull.wanted);
-      else return (*derivative_)(pull.dy[0], pull.wanted);
+      if constexpr (needs_output) return (*derivative_)(std::move(pull.dy[0]), this->kept(), pull.wanted);
+      else return (*derivative_)(std::move(pull.dy[0]), pull.wanted);
     }();
     for (std::size_t i = 0; i < n; ++i)
       if (pull.wanted[i]) pull.dx[i] = std::move(dx[i]);
@@ -205,7 +205,7 @@ template <class D, std::size_t n> class RecordedArray final : public OneOutput<n
   }
 
  private:
-  static constexpr bool needs_output = std::is_invocable_v<D&, const Tensor&, const Tensor&, Wanted>;
+  static constexpr bool needs_output = std::is_invocable_v<D&, Tensor, const Tensor&, Wanted>;
 
   std::optional<D> derivative_;
 };

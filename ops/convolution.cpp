@@ -38,8 +38,8 @@ Tensor conv2d(In x, In w, In b, const Conv2dOptions& o, Activation activation) {
   const CallSite site(x.at());
   if (activation != relu) return activation ? activation(conv2d(x, w, b, o)) : conv2d(x, w, b, o);
   return record("conv2d_relu", [o](const Array& x, const Array& w, const Array& b) { return kernels::conv2d(x, w, b, o, true); },
-                wrt_all(std::array{x, w, b}, [x, w, o, image = image_of(x), window = window_of(w)](const Tensor& da, const Tensor& a, Wanted wanted) {
-                  const auto [dz, db] = detail::relu_gradient(da, a, {0, 1, 2}, wanted[2]);
+                wrt_all(std::array{x, w, b}, [x, w, o, image = image_of(x), window = window_of(w)](Tensor&& da, const Tensor& a, Wanted wanted) {
+                  const auto [dz, db] = detail::relu_gradient(std::move(da), a, {0, 1, 2}, wanted[2]);
                   return std::array{wanted[0] ? conv2d_by_input(dz, w, image, o) : Tensor(), wanted[1] ? conv2d_by_kernel(dz, x, window, o) : Tensor(), db};
                 }));
 }

@@ -52,8 +52,8 @@ Tensor linear(In x, In w, In b, Activation activation) {
   if (x.rank() > 2) return of_rows(x, [&](const Tensor& rows) { return linear(rows, w, b, activation); });
   if (activation != relu) return activation ? activation(linear(x, w, b)) : linear(x, w, b);
   return record("linear_relu", [](const Array& x, const Array& w, const Array& b) { return kernels::linear(x, w, b, true); },
-                wrt_all(std::array{x, w, b}, [x = Tensor(x), w = Tensor(w)](const Tensor& da, const Tensor& a, Wanted wanted) {
-                  auto [dz, db] = detail::relu_gradient(da, a, 0, wanted[2]);
+                wrt_all(std::array{x, w, b}, [x = Tensor(x), w = Tensor(w)](Tensor&& da, const Tensor& a, Wanted wanted) {
+                  auto [dz, db] = detail::relu_gradient(std::move(da), a, 0, wanted[2]);
                   return linear_gradient(dz, x, w, wanted, std::move(db));
                 }));
 }

@@ -11,7 +11,7 @@ struct ReluGradient {
 };
 
 /// Of the cotangents and values (…, n) of a = max(z, 0). Where nothing is recorded, the sums are taken while dZ is made; `summed` lists their
-/// axes. Where it is, db is empty unless it is wanted.
-ReluGradient relu_gradient(const Tensor& da, const Tensor& a, const Axes& summed, bool wanted);
+/// axes. Where it is, db is empty unless it is wanted. dZ is written over dA where nobody else holds it.
+ReluGradient relu_gradient(Tensor&& da, const Tensor& a, const Axes& summed, bool wanted);
 
 }  // namespace dz::detail

@@ -115,8 +115,8 @@ Array parts_of(const Array& a) {
 
 }  // namespace
 
-std::pair<Array, Array> relu_gradient(const Array& da, const Array& a) {
-  Array dz = Array::make(a.shape(), a.dtype()), db = Array::make({a.size(1)}, a.dtype());
+std::pair<Array, Array> relu_gradient(const Array& da, const Array& a, bool over) {
+  Array dz = over && !dz::detail::is_heard() ? da : Array::make(a.shape(), a.dtype()), db = Array::make({a.size(1)}, a.dtype());
   launch(relu_gradient_kernel, dz, db, parts_of(a), da.contiguous(), a);
   return {std::move(dz), std::move(db)};
 }

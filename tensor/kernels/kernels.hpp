@@ -66,8 +66,9 @@ struct LinearGradient {
   Array x, w, b;
 };
 LinearGradient linear_gradient(const Array& dz, const Array& x, const Array& w, bool by_x, bool by_w, bool by_b);
-/// Of (m, n) cotangents da and values a = max(z, 0): the cotangents of z, da where a > 0, and their sums over the rows.
-std::pair<Array, Array> relu_gradient(const Array& da, const Array& a);
+/// Of (m, n) cotangents da and values a = max(z, 0): the cotangents of z, da where a > 0, and their sums over the rows. `over`: da lies in row order,
+/// and the cotangents of z are written over it.
+std::pair<Array, Array> relu_gradient(const Array& da, const Array& a, bool over);
 
 // ---- along one axis
 Array softmax(const Array& z, int axis);

@@ -61,6 +61,21 @@ TEST_CASE("a reverse pass leaves seeds, and cotangents that are asked for, as th
   }
 }
 
+TEST_CASE("a layer with relu leaves a cotangent that is held as it is, and has the same gradients where it is not", "[graph]") {
+  const Tensor x = variable(normal({40, 6})), w = variable(normal({5, 6})), b = variable(normal({5})), seed = normal({40, 5});
+  const Tensor y = linear(x, w, b, relu);
+  const std::vector<double> before = seed.to_vector();
+  const auto held = grad({y}, {x, w, b}, {.retain = true, .seeds = {seed}});
+  CHECK(seed.to_vector() == before);
+  const auto alone = grad({sum(y * seed)}, {x, w, b}, {.retain = true});  // here nobody holds what arrives
+  const auto asked = grad({sum(y * seed)}, {x, w, b, y});
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(alone[i].to_vector() == held[i].to_vector());
+    CHECK(asked[i].to_vector() == held[i].to_vector());
+  }
+  CHECK(asked[3].to_vector() == before);
+}
+
 TEST_CASE("a cotangent that goes to two operands, or to a hook, is not written over", "[graph]") {
   const Tensor x = variable(tensor({0.5, -1}, {2}, float64));
   Tensor heard;
