@@ -1,6 +1,7 @@
 // Overfitting, and three cures (the notes, part four, sections two to four): a network with far more parameters than its 60 samples need
-// learns their noise; L2, dropout and early stopping keep it from that. How much of each is chosen by the errors on a dev part; the test part is
-// looked at once. The picture has a row for each cure: at the left the boundary without it, at the right with it. usage: 05_regularisation [ITERATIONS] [PICTURE.png] [SEED] [moons|circles]
+// learns their noise; L2, dropout and early stopping keep it from that. How much of each is chosen by the errors on a dev part; the test
+// part is looked at once. The picture has a row for each cure: at the left the boundary without it, at the right with it.
+// usage: 05_regularisation [ITERATIONS] [PICTURE.png] [SEED] [moons|circles]
 #include <dz/data/bias_variance.hpp>
 #include <dz/data/file.hpp>
 #include <dz/data/planar.hpp>
@@ -85,16 +86,16 @@ struct Treated {
 
 /// With the dose that errs least on the dev part, of several such the one with the least cost.
 Treated best(const Dataset& train, const Dataset& dev, const std::vector<Cure>& doses, std::uint64_t first) {
-  std::optional<Treated> best;
+  std::optional<Treated> kept;
   std::pair<double, double> least;
   for (const Cure& cure : doses) {
     Mlp network = trained(train, dev, cure, first);
     const std::pair errs{error(network, dev), cost(network, dev)};
-    if (best && !(errs < least)) continue;
+    if (kept && !(errs < least)) continue;
     least = errs;
-    best = Treated{cure, std::move(network)};
+    kept = Treated{cure, std::move(network)};
   }
-  return std::move(*best);
+  return std::move(*kept);
 }
 
 /// What a network says of the plane: blue for one class, orange for the other, the paler the less sure; the boundary is dark, the samples

@@ -7,9 +7,10 @@
 //
 // The forward is called with the values of the wrt inputs, in order; whatever else it needs it captures. A derivative is given
 // the output's cotangent and, where it takes a second argument, the output; it gives the input's cotangent (the engine sums
-// broadcast axes away). One that takes a Tensor&& dy owns it: an elementwise kernel then writes over it where nobody else holds it. Written with operations on Tensors it can itself be differentiated; one that takes `const Array&` is of
-// first order only, and says so when a second order is asked. What a derivative captures is what is saved, and only where its
-// input needs a gradient.
+// broadcast axes away). Written with operations on Tensors it can itself be differentiated; one that takes `const Array&` is of
+// first order only, and says so when a second order is asked. One that takes a Tensor&& dy owns it: an elementwise kernel then
+// writes over it where nobody else holds it. What a derivative captures is what is saved, and only where its input needs a
+// gradient.
 
 #include <array>
 #include <optional>
@@ -90,7 +91,7 @@ template <class W, class A> Tensor derive(Region<W, A>& d, const Node& node, Ten
   if (is_recording() || dy.dtype() != kind.dtype()) return derive(d, node, dy, y, last);
   Tensor dx = sums ? sums->take(operand) : Tensor();
   if (!dx) dx = Tensor(Array::full(kind.shape(), 0, kind.dtype()));
-  else if (!dx.value().is_unique() || !dx.value().is_contiguous()) dx = Tensor(dx.value().clone());
+  else if (!dx.value().is_spare()) dx = Tensor(dx.value().clone());
   d.add(dx.value(), dy.value());
   return dx;
 }

@@ -129,9 +129,7 @@ class Pass final : private Sums {
   Pass& operator=(const Pass&) = delete;
 
   void start(const Tensor& y, Tensor seed) {
-    Tensor& sum = cotangents_[reach(y.from().node()) + y.from().output()];
-    if (!sum) swap(sum, seed);
-    else add(sum, seed);
+    add(cotangents_[reach(y.from().node()) + y.from().output()], seed);
   }
 
   /// Collects what is reachable, in falling number. Numbers fall strictly along edges.
@@ -175,7 +173,7 @@ class Pass final : private Sums {
       Tensor g = std::move(cotangents_[find(leaf)]);
       if (!g) continue;
       if (leaf->gradient_) g = Tensor(kernels::add(leaf->gradient_.value(), g.value()));
-      else if (!g.value().is_unique() || !g.value().is_contiguous()) g = Tensor(g.value().clone());
+      else if (!g.value().is_spare()) g = Tensor(g.value().clone());
       gradients.emplace_back(leaf, std::move(g));
     }
     for (auto& [leaf, g] : gradients) swap(leaf->gradient_, g);
@@ -290,9 +288,7 @@ class Pass final : private Sums {
     const OutputKind& kind = to.node()->output(to.output());
     if (!g || !kind.fits(g.value()) || detail::thread_state.watching) [[unlikely]]
       examine(n, i, kind, g);
-    Tensor& sum = cotangents_[find(to.node()) + to.output()];
-    if (!sum) swap(sum, g);
-    else add(sum, g);
+    add(cotangents_[find(to.node()) + to.output()], g);
   }
 
   /// Makes g fit, and looks for anomalies where that is asked.
@@ -326,9 +322,13 @@ class Pass final : private Sums {
   }
 
   /// sum += more, which is taken.
-  [[gnu::noinline]] static void add(Tensor& sum, Tensor& more) {
+  [[gnu::always_inline]] static void add(Tensor& sum, Tensor& more) {
+    if (!sum) swap(sum, more);
+    else add_up(sum, more);
+  }
+  [[gnu::noinline]] static void add_up(Tensor& sum, Tensor& more) {
     if (is_recording()) sum = sum + more;
-    else if (sum.value().is_unique() && sum.value().is_contiguous()) kernels::add_to(sum.value(), more.value());
+    else if (sum.value().is_spare()) kernels::add_to(sum.value(), more.value());
     else sum = Tensor(kernels::add(sum.value(), more.value()));
     more = {};
   }

@@ -17,7 +17,7 @@ ReluGradient relu_gradient(Tensor&& da, const Tensor& a, const Axes& summed, boo
   }
   const std::int64_t n = a.size(a.rank() - 1);
   const Shape rows{a.size() / std::max<std::int64_t>(1, n), n};
-  const bool over = da.value().is_unique() && da.value().is_contiguous();
+  const bool over = da.value().is_spare();
   auto [dz, db] = kernels::relu_gradient(da.value().reshape(rows), a.value().reshape(rows), over);
   return {Tensor(dz.reshape(a.shape())), Tensor(std::move(db))};
 }

@@ -35,9 +35,6 @@ void fill_dims(ArrayBody& body, std::span<const std::int64_t> sizes, std::span<c
   body.contiguous |= body.size == 0;
 }
 
-}  // namespace
-
-namespace {
 [[gnu::noinline]] void release_slow(ArrayBody* body) noexcept {
   Storage* const storage = body->storage;
   if (body->owner) {
@@ -56,8 +53,7 @@ void release(ArrayBody* body) noexcept {
   const std::int64_t bytes = body->size * static_cast<std::int64_t>(size_of(body->dtype));
   if (!body->owner || storage->count.load(std::memory_order_acquire) != 1 || !memory::detail::give_cached(storage, static_cast<std::size_t>(storage->piece_bytes))) [[unlikely]]
     return release_slow(body);
-  memory::detail::cache.arrays.add(-1);
-  memory::detail::cache.bytes.add(-bytes);
+  memory::count_array(-1, -bytes);
 }
 
 void stale_read(const Storage& storage) {
@@ -89,15 +85,21 @@ Piece piece_of(int rank, std::int64_t bytes) {
   return {offset + (bytes + 63) / 64 * 64, offset};
 }
 
-ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
+/// The headers of an array that lies in row order in a piece of its own; sizes and strides are still to be filled in.
+inline ArrayBody* open_piece(void* memory, Piece piece, std::uint32_t kind, std::int64_t volume) {
   auto* storage = new (memory) Storage;
   storage->piece_bytes = piece.bytes;
   auto* body = new (static_cast<std::byte*>(memory) + sizeof(Storage)) ArrayBody;
-  body->set_kind(detail::kind_of(dtype, static_cast<std::uint8_t>(rank), 1, 0));
+  body->set_kind(kind);
   body->owner = true;
   body->storage = storage;
   body->data = static_cast<std::byte*>(memory) + piece.offset;
   body->size = volume;
+  return body;
+}
+
+ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
+  ArrayBody* const body = open_piece(memory, piece, detail::kind_of(dtype, static_cast<std::uint8_t>(rank), 1, 0), volume);
   std::int64_t stride = 1;
   for (int i = rank; i-- > 0;) {
     body->dims[i] = sizes[i];
@@ -121,8 +123,7 @@ inline ArrayBody* make_body(const std::int64_t* sizes, int rank, std::int64_t vo
   if (bytes <= static_cast<std::int64_t>(memory::detail::small_limit)) [[likely]] {
     const Piece piece = piece_of(rank, bytes);
     if (void* const memory = memory::detail::take_cached(static_cast<std::size_t>(piece.bytes))) [[likely]] {
-      memory::detail::cache.arrays.add(1);
-      memory::detail::cache.bytes.add(bytes);
+      memory::count_array(1, bytes);
       return lay_out(memory, piece, sizes, rank, volume, dtype);
     }
   }
@@ -132,20 +133,12 @@ inline ArrayBody* make_body(const std::int64_t* sizes, int rank, std::int64_t vo
 /// One that is laid out as `like`, which was made with its storage: what the two have in common need not be computed again. Null where the thread
 /// has no piece at hand.
 inline ArrayBody* make_twin(const ArrayBody& like) {
-  const auto* const storage = reinterpret_cast<const std::byte*>(like.storage);
-  auto* const memory = static_cast<std::byte*>(memory::detail::take_cached(static_cast<std::size_t>(like.storage->piece_bytes)));
+  const Piece piece{like.storage->piece_bytes, like.data - reinterpret_cast<const std::byte*>(like.storage)};
+  void* const memory = memory::detail::take_cached(static_cast<std::size_t>(piece.bytes));
   if (!memory) [[unlikely]]
     return nullptr;
-  memory::detail::cache.arrays.add(1);
-  memory::detail::cache.bytes.add(like.size * static_cast<std::int64_t>(size_of(like.dtype)));
-  auto* twin = new (memory) Storage;
-  twin->piece_bytes = like.storage->piece_bytes;
-  auto* body = new (memory + sizeof(Storage)) ArrayBody;
-  body->set_kind(like.kind() & detail::kind_of(Dtype{0xff}, 0xff, 0xff, 0));
-  body->owner = true;
-  body->storage = twin;
-  body->data = memory + (like.data - storage);
-  body->size = like.size;
+  memory::count_array(1, like.size * static_cast<std::int64_t>(size_of(like.dtype)));
+  ArrayBody* const body = open_piece(memory, piece, like.kind() & detail::kind_of(Dtype{0xff}, 0xff, 0xff, 0), like.size);
   if (like.rank == 1) std::memcpy(body->dims, like.dims, 16);  // by themselves, as most are: no call
   else if (like.rank == 2) std::memcpy(body->dims, like.dims, 32);
   else std::memcpy(body->dims, like.dims, std::size_t{16} * like.rank);

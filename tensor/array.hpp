@@ -167,13 +167,7 @@ class Array {
   /// Both are of one dtype and rank, and both lie in row order or neither does; neither is a number, or both are.
   bool same_kind(const Array& o) const { return body()->kind() == o.body()->kind(); }
   /// The same, and of one shape.
-  bool same_layout(const Array& o) const {
-    const detail::ArrayBody &a = *body(), &b = *o.body();
-    if (a.kind() != b.kind()) return false;
-    for (int i = 0; i < a.rank; ++i)
-      if (a.dims[i] != b.dims[i]) return false;
-    return true;
-  }
+  bool same_layout(const Array& o) const { return same_kind(o) && same_shape(o); }
   /// Of that dtype, in row order, and no number.
   bool is_plain(Dtype dtype) const { return body()->is_plain(dtype); }
   /// Elements lie one after the other in row order.
@@ -190,6 +184,9 @@ class Array {
   bool is_unique() const {
     return body()->count.load(std::memory_order_acquire) == 1 && body()->storage->count.load(std::memory_order_acquire) == 1;
   }
+
+  /// That, and its elements lie in row order: a result of its shape may be written over it.
+  bool is_spare() const { return is_unique() && is_contiguous(); }
 
   /// The first element, for reading. Throws DtypeError for another element type, and GraphError inside a derivative where the
   /// storage was written in place after its operation was recorded.

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include <dz/data/model_file.hpp>
 #include <dz/data/npy.hpp>
@@ -27,10 +26,6 @@ const NetworkKind kinds[] = {{"dense", {"layers", "activation", "keep-prob", "st
                              {"lenet", {"keep-prob"}, of_convolutions, 12, 2, "layers.2.bias"},
                              {"resnet", {}, of_convolutions, 8, 0, "output.bias"}};
 
-std::int64_t features_of(const Task& task) {
-  return std::accumulate(task.sample.begin(), task.sample.end(), std::int64_t{1}, [](std::int64_t a, std::int64_t b) { return checked_product(a, b); });
-}
-
 /// Parameters, their gradients and a step's temporaries have to fit into the machine: the system may promise memory that it has not.
 void require_memory(const Options& o, const std::vector<std::int64_t>& sizes) {
   double elements = 0;
@@ -45,7 +40,7 @@ void require_memory(const Options& o, const std::vector<std::int64_t>& sizes) {
 Network make(const Options& o, const Task& task) {
   const Initialiser first = initialise::by_name(o.init);
   if (o.network == "dense") {
-    std::vector<std::int64_t> sizes = {features_of(task)};
+    std::vector<std::int64_t> sizes = {task.features()};
     sizes.insert(sizes.end(), o.layers.begin(), o.layers.end());
     require_memory(o, sizes);
     Mlp network = mlp(sizes, activation_by_name(o.activation), first, o.dtype);
@@ -53,7 +48,7 @@ Network make(const Options& o, const Task& task) {
     return network;
   }
   const ImageKind images{task.sample[0], task.sample[1], task.sample[2], task.outputs};
-  require_memory(o, {features_of(task), 120, task.outputs});  // at the least
+  require_memory(o, {task.features(), 120, task.outputs});  // at the least
   if (o.network == "resnet") return OfPictures<ResNet>(ResNet(images, 1, 16, first, o.dtype), images);
   LeNet network(images, first, o.dtype);
   network.keep_prob = o.keep_prob;

@@ -3,6 +3,7 @@
 
 #include <dz/data/augment.hpp>
 #include <dz/tensor/dtype.hpp>
+#include <dz/tensor/shape.hpp>
 
 #include <array>
 #include <filesystem>
@@ -20,6 +21,9 @@ struct Task {
   std::vector<std::int64_t> sample;                  ///< the sizes of one: height, width and channels of a picture, or features; empty where that is not known
   std::int64_t outputs = 0;                          ///< of the network; 0 where that is not known
   std::optional<std::vector<std::string>> classes{};  ///< what the classes are called, none where they are numbers; empty where that is not known
+
+  /// Numbers of one sample.
+  std::int64_t features() const { return Shape(std::span(sample)).volume(); }
 };
 
 struct Options {

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 
 #include <dz/data/csv.hpp>
 #include <dz/data/idx.hpp>
@@ -133,9 +131,8 @@ Task task_of(const Options& o, const Dataset& set) {
   task.sample = {set.x.size(1)};
   if (set.images) task.sample = {set.images.size(1), set.images.size(2), set.images.size(3)};
   if (!o.task.sample.empty()) {
-    const auto features = [](const std::vector<std::int64_t>& sizes) { return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies()); };
     const bool pictures = o.task.sample.size() == 3 && task.sample.size() == 3;
-    if (pictures ? task.sample != o.task.sample : features(task.sample) != features(o.task.sample))
+    if (pictures ? task.sample != o.task.sample : task.features() != o.task.features())
       throw ShapeError(fmt::format("{}: the model takes {}, and {} has {}", (o.model.empty() ? o.resume : o.model).string(), described(o.task.sample), o.data, described(task.sample)));
     task.sample = o.task.sample;
   }

@@ -12,14 +12,6 @@ constexpr int lanes = Pack<float>::width;
 constexpr int tile_rows = 4, tile_columns = 5;  // 20 sums and what they take stay within AVX-512's 32 registers
 constexpr std::int64_t stretch = 4096;          // of the common axis; all tiles go through it before the next, so b's part stays in the L2 cache
 
-DZ_INLINE float sum_lanes(const V& x) {
-  float lane[lanes];
-  std::memcpy(lane, &x, sizeof lane);
-  for (int half = lanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
-}
-
 /// out (rows, columns) += the products over n terms of a's rows and b's columns.
 template <int rows, int columns>
 DZ_INLINE void tile(float* out, std::int64_t out_step, const float* a, std::int64_t a_step, const float* b, std::int64_t b_step, std::int64_t n) {
@@ -36,7 +28,7 @@ DZ_INLINE void tile(float* out, std::int64_t out_step, const float* a, std::int6
   for (; k + lanes <= n; k += lanes) add(k, lanes);
   if (k < n) add(k, n - k);
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < columns; ++j) out[i * out_step + j] += sum_lanes(sum[i][j]);
+    for (int j = 0; j < columns; ++j) out[i * out_step + j] += sum_of(sum[i][j]);
 }
 
 template <int rows> DZ_INLINE void strip(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, std::int64_t row, std::int64_t from, std::int64_t n) {

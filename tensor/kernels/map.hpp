@@ -28,43 +28,43 @@ Shape common_shape(std::initializer_list<const Array*> operands);
 
 namespace detail {
 
-/// Up to `width` elements that do not lie side by side, or are fewer: a pack's.
-template <class T> [[gnu::noinline]] void gather(T* pack, const T* p, std::int64_t step, std::int64_t n, std::int64_t width) {
-  n = std::min(n, width);
+/// Up to a pack of elements that do not lie side by side, or are fewer. (gather_row() and scatter_row() of many; small products live by these.)
+template <class T> [[gnu::noinline]] void gather(T* pack, const T* p, std::int64_t step, std::int64_t n) {
+  n = std::min<std::int64_t>(n, Pack<T>::width);
   for (std::int64_t i = 0; i < n; ++i) pack[i] = p[i * step];
-  for (std::int64_t i = n; i < width; ++i) pack[i] = T{};
+  for (std::int64_t i = n; i < Pack<T>::width; ++i) pack[i] = T{};
 }
-template <class T> [[gnu::noinline]] void scatter(T* p, std::int64_t step, std::int64_t n, const T* pack, std::int64_t width) {
-  n = std::min(n, width);
+template <class T> [[gnu::noinline]] void scatter(T* p, std::int64_t step, std::int64_t n, const T* pack) {
+  n = std::min<std::int64_t>(n, Pack<T>::width);
   for (std::int64_t i = 0; i < n; ++i) p[i * step] = pack[i];
 }
 
 /// A pack of the elements from p on; beyond the n-th it holds zeros, with a step of 0 the one element throughout.
-template <class T, int bytes = static_cast<int>(thresholds::pack_bytes)> DZ_INLINE Pack<T, bytes> load(const T* p, std::int64_t step, std::int64_t n) {
-  using P = Pack<T, bytes>;
+template <class T> DZ_INLINE Pack<T> load(const T* p, std::int64_t step, std::int64_t n) {
+  using P = Pack<T>;
   typename P::V v{};
-  if (step == 1 && n >= P::width) std::memcpy(&v, p, bytes);
+  if (step == 1 && n >= P::width) std::memcpy(&v, p, sizeof v);
   else if (step == 0) v = *p - v;  // less 0, which keeps the sign of a 0
   else {
     T buffer[P::width];
-    gather(buffer, p, step, n, P::width);
-    std::memcpy(&v, buffer, bytes);
+    gather(buffer, p, step, n);
+    std::memcpy(&v, buffer, sizeof v);
   }
   return P(v);
 }
 
-template <class T, int bytes> DZ_INLINE void store(T* p, std::int64_t step, std::int64_t n, const Pack<T, bytes>& x) {
+template <class T> DZ_INLINE void store(T* p, std::int64_t step, std::int64_t n, const Pack<T>& x) {
   if (step == 1 && n >= x.width) {
-    std::memcpy(p, &x.v, bytes);
+    std::memcpy(p, &x.v, sizeof x.v);
     return;
   }
   if (n == 1) {
     *p = x.v[0];
     return;
   }
-  T buffer[Pack<T, bytes>::width];
-  std::memcpy(buffer, &x.v, bytes);
-  scatter(p, step, n, buffer, x.width);
+  T buffer[Pack<T>::width];
+  std::memcpy(buffer, &x.v, sizeof x.v);
+  scatter(p, step, n, buffer);
 }
 
 /// What a formula's loop goes through: whole packs, of operands that lie side by side (step 1) or are one element repeated (step 0). The last pack is
@@ -230,18 +230,6 @@ template <std::size_t N> bool alike(const Operands<N>& in) {
   return true;
 }
 
-/// The way of such operands, and of a result that is like them.
-template <std::size_t N, std::size_t bytes> void run_alike(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
-  if (out.size() == 1) {  // spread over a pack
-    Packs<N> packs{out.writable_bytes(), {}, {}, 1};
-    for (std::size_t k = 0; k < N; ++k) packs.in[k] = in[k]->bytes();
-    return f.float_loop()(f.captured.data(), packs);
-  }
-  Row<N> row{out.writable_bytes(), {}, {1}, out.size()};
-  for (std::size_t k = 0; k < N; ++k) row.in[k] = in[k]->bytes(), row.step[k + 1] = 1;
-  run_row(f.float_loop(), f.captured.data(), row, sizeof(float));
-}
-
 /// Where all operands are alike, or one element repeated beside those that are: the one with the result's shape. Most operands are, and what
 /// they need is one row.
 template <std::size_t N> const Array* short_rows(const Operands<N>& in) {
@@ -269,10 +257,18 @@ template <std::size_t N, std::size_t bytes> void run_short(const Array& out, con
   run_row(f.float_loop(), f.captured.data(), row, sizeof(float));
 }
 
+/// The way of operands that are alike.
+template <std::size_t N, std::size_t bytes> void run_alike(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
+  if (out.size() != 1) return run_short<N>(out, f, in);
+  Packs<N> packs{out.writable_bytes(), {}, {}, 1};  // one element is spread over a pack
+  for (std::size_t k = 0; k < N; ++k) packs.in[k] = in[k]->bytes();
+  f.float_loop()(f.captured.data(), packs);
+}
+
 /// The way of all others, and of calls that somebody listens to.
 template <std::size_t N, std::size_t bytes, std::size_t... I>
 [[gnu::noinline]] Array map_any(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare, std::index_sequence<I...>) {
-  if (spare && !dz::detail::is_heard() && is_floating(spare->dtype()) && spare->is_plain(spare->dtype()) && spare->is_unique() && (given[I]->same_layout(*spare) && ...)) {
+  if (spare && !dz::detail::is_heard() && is_floating(spare->dtype()) && !spare->is_number() && spare->is_spare() && (given[I]->same_layout(*spare) && ...)) {
     run_rows<N>(*spare, f, given);
     return std::move(*spare);
   }

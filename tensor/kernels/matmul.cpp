@@ -32,14 +32,8 @@ template <class T> void loop_matmul(const Matrix<T>& out, const Matrix<const T>&
 
 using detail::load;
 using detail::store;
+using detail::sum_of;
 constexpr std::int64_t width = Pack<float>::width, most_panel = 8192;  // floats of b laid out in whole packs on the stack
-
-/// The sum of a pack's elements, halves added to halves.
-DZ_INLINE float total(const Pack<float>& x) {
-  const auto v = __builtin_shufflevector(x.v, x.v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x.v, x.v, 8, 9, 10, 11, 12, 13, 14, 15);
-  const auto w = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-  return (w[0] + w[2]) + (w[1] + w[3]);
-}
 
 /// Σ a[k]·b[k].
 DZ_INLINE float dot(const float* a, const float* b, std::int64_t n) {
@@ -50,7 +44,7 @@ DZ_INLINE float dot(const float* a, const float* b, std::int64_t n) {
   }
   Pack<float> sums(0);
   for (std::int64_t k = 0; k < n; k += width) sums = sums + load<float>(a + k, 1, n - k) * load<float>(b + k, 1, n - k);
-  return total(sums);
+  return sum_of(sums);
 }
 
 /// `rows` rows of the result, over one pack of its columns. The panel holds rows of b, `step` apart.

@@ -31,4 +31,11 @@ template <class F> void in_avx512(const F& f) {
 #endif
 }
 
+/// The sum of a pack's elements, halves added to halves.
+DZ_INLINE float sum_of(const Pack<float>& x) {
+  const auto v = __builtin_shufflevector(x.v, x.v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x.v, x.v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto w = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  return (w[0] + w[2]) + (w[1] + w[3]);
+}
+
 }  // namespace dz::kernels::detail
