@@ -25,6 +25,9 @@ check_cxx_compiler_flag(-fno-semantic-interposition DZ_HAS_NO_SEMANTIC_INTERPOSI
 if(DZ_HAS_NO_SEMANTIC_INTERPOSITION)
   list(APPEND DZ_LIBRARY_FLAGS -fno-semantic-interposition)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND DZ_LIBRARY_FLAGS -fno-devirtualize-speculatively)  # a node's virtual function has a body for every operation: no guess at it is right
+endif()
 
 # Loops vectorise only where errno and traps need not be kept. Values stay exact: -ffast-math is used nowhere.
 set(DZ_KERNEL_FLAGS -fno-math-errno -fno-trapping-math)

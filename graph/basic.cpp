@@ -5,10 +5,10 @@
 
 namespace dz {
 
-Tensor add(In a, In b) {
+Tensor operator+(In a, In b) {
   return record("add", kernels::add,
-                wrt(a, [](const Tensor& dy) { return dy; }),
-                wrt(b, [](const Tensor& dy) { return dy; }));
+                wrt(a, [](Tensor&& dy) { return std::move(dy); }),
+                wrt(b, [](Tensor&& dy) { return std::move(dy); }));
 }
 
 Tensor sum_to(In x, const Shape& shape) {

@@ -6,8 +6,8 @@
 namespace dz {
 
 /// a + b, broadcast.
-Tensor add(In a, In b);
-inline Tensor operator+(In a, In b) { return add(std::move(a), std::move(b)); }
+Tensor operator+(In a, In b);
+inline Tensor add(In a, In b) { return std::move(a) + std::move(b); }
 
 /// x summed down to a shape that it was broadcast from; the derivative of expand.
 Tensor sum_to(In x, const Shape& shape);

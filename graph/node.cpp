@@ -24,8 +24,7 @@ GradientLock::~GradientLock() {
 }
 
 // Closures hold tensors, tensors hold nodes, nodes hold closures: a last release queues, and the outermost one drains the queue.
-void release(Node* node) noexcept {
-  if (!drop(node->count)) return;
+[[gnu::noinline]] void release_last(Node* node) noexcept {
   ThreadState& t = thread_state;
   node->number_ = reinterpret_cast<std::uint64_t>(std::exchange(t.dead, node));
   if (t.draining) return;
@@ -39,6 +38,10 @@ void release(Node* node) noexcept {
     memory::count_node(-1);
   }
   t.draining = false;
+}
+
+void release(Node* node) noexcept {
+  if (drop(node->count)) release_last(node);
 }
 
 Leaf& leaf_of(const Tensor& t, const char* what) {
@@ -58,16 +61,8 @@ Leaf& leaf_of(const Tensor& t, const char* what) {
 
 OutputKind::OutputKind(OutputKind&& o) noexcept : dtype_(o.dtype_), rank_(std::exchange(o.rank_, std::uint8_t{0})), sizes_(o.sizes_) {}
 
-namespace {
-constinit std::atomic<void (*)(const char*)> hearing{nullptr};
-}
+constinit std::atomic<void (*)(const char*)> detail::hearing{nullptr};
 void detail::listen_to_recording(void (*hear)(const char* name)) { hearing.store(hear, std::memory_order_relaxed); }
-
-Node::Node(const char* name, At at, const Array& first, unsigned output_count)
-    : output_count_(static_cast<std::uint16_t>(output_count)), line_(at.line), number_(++detail::thread_state.created),
-      recorded_(detail::write_clock()), name_(name), file_(at.file), first_(first) {
-  if (const auto hear = hearing.load(std::memory_order_relaxed); hear && at) [[unlikely]] hear(name);  // a leaf has no place
-}
 
 void Node::outrun(std::uint64_t number) { number_ = detail::thread_state.created = number + 1; }
 

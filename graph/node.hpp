@@ -2,10 +2,12 @@
 // A node is one recorded operation: what it was called, where, on which other nodes' outputs, and how to pull gradients back
 // through it. A leaf is a node without operands that holds the gradient which backward() adds up.
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <span>
 
+#include <dz/graph/mode.hpp>
 #include <dz/graph/tensor.hpp>
 #include <dz/tensor/autocast.hpp>
 #include <dz/tensor/memory.hpp>
@@ -31,9 +33,8 @@ class OutputKind {
   Shape shape() const { return Shape(std::span(sizes(), static_cast<std::size_t>(rank_))); }
   bool fits(const Array& a) const {
     if (a.dtype() != dtype_ || a.rank() != rank_) return false;
-    for (int i = 0; i < rank_; ++i)
-      if (a.size(i) != sizes()[i]) return false;
-    return true;
+    if (rank_ > inline_rank) [[unlikely]] return std::ranges::equal(a.sizes(), std::span(sizes_.many, rank_));
+    return (rank_ < 1 || a.size(0) == sizes_.few[0]) && (rank_ < 2 || a.size(1) == sizes_.few[1]);
   }
 
  private:
@@ -78,6 +79,8 @@ class Replay {
 
 class Node;
 namespace detail {
+extern std::atomic<void (*)(const char*)> hearing;  // see listen.hpp
+void release_last(Node* node) noexcept;
 /// A node in a pooled piece.
 template <class N, class... A> N* make_node(A&&... arguments);
 }  // namespace detail
@@ -85,7 +88,11 @@ template <class N, class... A> N* make_node(A&&... arguments);
 class Node : public detail::CountedNode {
  public:
   /// `first` is the value of its first output.
-  Node(const char* name, At at, const Array& first, unsigned output_count = 1);
+  Node(const char* name, At at, const Array& first, unsigned output_count = 1)
+      : output_count_(static_cast<std::uint16_t>(output_count)), line_(at.line), number_(++detail::thread_state.created),
+        recorded_(detail::write_clock()), name_(name), file_(at.file), first_(first) {
+    if (const auto hear = detail::hearing.load(std::memory_order_relaxed); hear && at) [[unlikely]] hear(name);  // a leaf has no place
+  }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -96,7 +103,8 @@ class Node : public detail::CountedNode {
   /// Exchanges the outputs that it keeps for its derivatives with these: a check may have computed them in a higher precision.
   virtual void exchange_outputs(std::span<Array>) noexcept {}
   const OutputKind& output(unsigned number) const { return number == 0 ? first_ : further(number); }
-  virtual std::span<const NodeRef> edges() const = 0;
+  /// The outputs it was computed from; empty where one needs no gradient.
+  std::span<const NodeRef> edges() const { return {operands_, operand_count_}; }
 
   const char* name() const { return name_; }
   At at() const { return {file_, line_}; }
@@ -111,9 +119,12 @@ class Node : public detail::CountedNode {
   void set_replay(std::unique_ptr<Replay> replay) { replay_ = std::move(replay); }
 
  protected:
-  /// Called by the constructors below, once the operands are known.
-  void follow(const NodeRef& operand) {
-    if (operand && operand.node()->number_ >= number_) outrun(operand.node()->number_);
+  /// Called by the constructors of those below, once the operands are known, which stay where they are.
+  void follow(std::span<const NodeRef> operands) {
+    operands_ = operands.data();
+    operand_count_ = static_cast<std::uint32_t>(operands.size());
+    for (const NodeRef& o : operands)
+      if (o && o.node()->number_ >= number_) [[unlikely]] outrun(o.node()->number_);
   }
   /// The kind of an output beyond the first.
   virtual const OutputKind& further(unsigned) const { return first_; }
@@ -122,15 +133,16 @@ class Node : public detail::CountedNode {
 
  private:
   friend class Pass;
-  friend void detail::release(Node*) noexcept;
+  friend void detail::release_last(Node*) noexcept;
   template <class N, class... A> friend N* detail::make_node(A&&... arguments);
 
   std::uint16_t output_count_;
   int line_;
-  std::uint32_t piece_bytes_;
+  std::uint32_t piece_bytes_, operand_count_ = 0;
   std::atomic<std::uint64_t> claim_{0};  // see reverse.cpp
   std::uint64_t number_, recorded_;
   const char *name_, *file_;
+  const NodeRef* operands_ = nullptr;
   OutputKind first_;
 
   void outrun(std::uint64_t number);
@@ -145,7 +157,6 @@ class Leaf final : public Node {
   explicit Leaf(const Array& value, const char* name = "variable");
   void pull(Pull&) override {}
   void spend() noexcept override {}
-  std::span<const NodeRef> edges() const override { return {}; }
 
   Tensor gradient() const;
   void set_gradient(Tensor g);

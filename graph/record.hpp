@@ -120,13 +120,12 @@ template <class F> std::unique_ptr<Replay> keep(F forward, std::vector<Array> in
 /// A node of n inputs and one output, which it keeps where a derivative takes it.
 template <std::size_t n> class OneOutput : public Node {
  public:
-  using Node::Node;
   void exchange_outputs(std::span<Array> y) noexcept override {
     if (output_) std::swap(output_, y[0]);
   }
-  std::span<const NodeRef> edges() const override { return edges_; }
 
  protected:
+  template <class... Operand> OneOutput(const char* name, At at, const Array& value, const Operand&... operands) : Node(name, at, value), edges_{operands.from()...} { this->follow(edges_); }
   /// The output as derivatives take it; empty where none does.
   Tensor kept() { return !output_ ? Tensor() : is_recording() ? Tensor(output_, NodeRef::share(this)) : Tensor(output_); }
   void let_go() noexcept {
@@ -144,8 +143,8 @@ template <class... D> class Recorded final : public OneOutput<sizeof...(D)> {
   using Base::edges_, Base::output_;
 
  public:
-  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Base(name, at, value) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (link<I>(w), ...); }(std::index_sequence_for<D...>{});
+  Recorded(const char* name, At at, const Array& value, Wrt<D>&... w) : Base(name, at, value, w.input...) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { ((this->edges_[I] ? void(new (&std::get<I>(slots_).d) D(std::move(w.derivative))) : void()), ...); }(std::index_sequence_for<D...>{});
     if (needs_output()) output_ = value;
   }
   ~Recorded() override { Recorded::spend(); }
@@ -162,13 +161,6 @@ template <class... D> class Recorded final : public OneOutput<sizeof...(D)> {
   }
 
  private:
-  template <std::size_t I, class W> void link(W& w) {
-    if (!w.input.requires_grad()) return;
-    edges_[I] = w.input.from();
-    this->follow(edges_[I]);
-    using Derivative = std::tuple_element_t<I, std::tuple<D...>>;
-    new (&std::get<I>(slots_).d) Derivative(std::move(w.derivative));
-  }
   /// No input after number i is wanted.
   template <std::size_t i> static bool is_last(Wanted wanted) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) { return !(wanted[i + 1 + I] || ...); }(std::make_index_sequence<sizeof...(D) - i - 1>{});
@@ -185,13 +177,7 @@ template <class... D> class Recorded final : public OneOutput<sizeof...(D)> {
 /// Such a node with one derivative for all inputs.
 template <class D, std::size_t n> class RecordedArray final : public OneOutput<n> {
  public:
-  RecordedArray(const char* name, At at, const Array& value, WrtArray<D, n>& w) : OneOutput<n>(name, at, value), derivative_(std::move(w.derivative)) {
-    for (std::size_t i = 0; i < n; ++i) {
-      this->edges_[i] = w.inputs[i].from();
-      this->follow(this->edges_[i]);
-    }
-    if constexpr (needs_output) this->output_ = value;
-  }
+  RecordedArray(const char* name, At at, const Array& value, WrtArray<D, n>& w) : RecordedArray(name, at, value, w, std::make_index_sequence<n>{}) {}
   void pull(Pull& pull) override {
     std::array<Tensor, n> dx = [&] {
       if constexpr (needs_output) return (*derivative_)(std::move(pull.dy[0]), this->kept(), pull.wanted);
@@ -206,6 +192,10 @@ template <class D, std::size_t n> class RecordedArray final : public OneOutput<n
   }
 
  private:
+  template <std::size_t... I>
+  RecordedArray(const char* name, At at, const Array& value, WrtArray<D, n>& w, std::index_sequence<I...>) : OneOutput<n>(name, at, value, w.inputs[I]...), derivative_(std::move(w.derivative)) {
+    if constexpr (needs_output) this->output_ = value;
+  }
   static constexpr bool needs_output = std::is_invocable_v<D&, Tensor, const Tensor&, Wanted>;
 
   std::optional<D> derivative_;
@@ -219,10 +209,8 @@ template <class D> class RecordedAll final : public Node {
     kinds_.reserve(values.size() - 1);
     for (const Array& v : values.subspan(1)) kinds_.emplace_back(v);
     edges_.reserve(inputs.size());
-    for (const In& in : inputs) {
-      edges_.push_back(in.from());
-      follow(edges_.back());
-    }
+    for (const In& in : inputs) edges_.push_back(in.from());
+    follow(edges_);
   }
   void pull(Pull& pull) override {
     memory::Vector<Tensor> y;
@@ -246,7 +234,6 @@ template <class D> class RecordedAll final : public Node {
   void exchange_outputs(std::span<Array> y) noexcept override {
     for (std::size_t i = 0; i < outputs_.size(); ++i) std::swap(outputs_[i], y[i]);
   }
-  std::span<const NodeRef> edges() const override { return edges_; }
 
  private:
   const OutputKind& further(unsigned number) const override { return kinds_[number - 1]; }

@@ -43,7 +43,7 @@ bool replace(std::atomic<std::uint64_t>& claim, std::uint64_t from, std::uint64_
 /// For the time of its scope derivatives may be run on this thread; puts the place and the limit of those around them back.
 class Derivatives {
  public:
-  Derivatives() = default;
+  Derivatives() { detail::thread_state.deriving = true; }
   ~Derivatives() {
     detail::thread_state.call = call_;
     detail::thread_state.deriving = deriving_;
@@ -57,7 +57,6 @@ class Derivatives {
   /// anomaly is that of the node's gradient, not of a step on the way to it.
   [[gnu::always_inline]] void run(Node& n, Pull& pull) const {
     detail::thread_state.call = n.at();
-    detail::thread_state.deriving = true;
     detail::autocasting = n.autocasts();
     detail::read_limit = {n.recorded(), detail::write_clock()};
     try {
@@ -81,47 +80,38 @@ class Derivatives {
   detail::ReadLimit limit_ = detail::read_limit;
 };
 
-/// A growing list in pieces of the pool: its elements are never moved, and its last piece is all that it may take too much.
-template <class T> class Pieces {
+/// The cotangents of a pass: a handle for every output of every node, from one piece of the pool.
+class Cotangents {
  public:
-  Pieces() = default;
-  ~Pieces() {
-    for (std::size_t i = 0; i < size_; ++i) std::destroy_at(&(*this)[i]);
-    for (T* p : pieces_)
-      if (p) memory::give(p, length * sizeof(T));
+  Cotangents() = default;
+  ~Cotangents() {
+    for (std::size_t i = 0; i < filled_; ++i) std::destroy_at(first_ + i);
+    if (first_) memory::give(first_, count_ * sizeof(Tensor));
   }
-  Pieces(const Pieces&) = delete;
-  Pieces& operator=(const Pieces&) = delete;
+  Cotangents(const Cotangents&) = delete;
+  Cotangents& operator=(const Cotangents&) = delete;
 
-  std::size_t size() const { return size_; }
-  /// Where all elements have been moved from, and hold nothing to destroy.
-  void forget() { size_ = 0; }
-  T& operator[](std::size_t i) { return pieces_[i / length][i % length]; }
-  void add() {
-    if (next_ == end_) [[unlikely]]
-      grow();
-    new (next_++) T();
-    ++size_;
+  /// Once, when their number is known.
+  void make(std::size_t count) {
+    first_ = static_cast<Tensor*>(memory::take(count * sizeof(Tensor)));
+    count_ = filled_ = count;
+    std::uninitialized_default_construct_n(first_, count);
   }
+  /// Where all have been moved from, and hold nothing to destroy.
+  void forget() { filled_ = 0; }
+  std::size_t size() const { return count_; }
+  Tensor& operator[](std::size_t i) const { return first_[i]; }
 
  private:
-  [[gnu::noinline]] void grow() {
-    pieces_.push_back(nullptr);
-    pieces_.back() = next_ = static_cast<T*>(memory::take(length * sizeof(T)));
-    end_ = next_ + length;
-  }
-
-  static constexpr std::size_t length = 2048;
-  memory::Vector<T*> pieces_;
-  std::size_t size_ = 0;
-  T *next_ = nullptr, *end_ = nullptr;  // in the last piece
+  Tensor* first_ = nullptr;
+  std::size_t count_ = 0, filled_ = 0;
 };
 
 /// One reverse pass. What every node goes through is inline, and what few do is not: a long chain of small operations costs little else.
 class Pass final : private Sums {
  public:
   Pass(bool retain, bool record) : id_(next_pass()), retain_(retain), recording_(detail::thread_state.recording, record) {
-    nodes_.reserve(64);
+    nodes_.reserve(2048);
     leaves_.reserve(32);
   }
   ~Pass() { leave(); }
@@ -129,16 +119,23 @@ class Pass final : private Sums {
   Pass& operator=(const Pass&) = delete;
 
   void start(const Tensor& y, Tensor seed) {
-    add(cotangents_[reach(y.from().node()) + y.from().output()], seed);
+    seeds_.emplace_back(reach(y.from().node()) + y.from().output(), std::move(seed));
   }
 
   /// Collects what is reachable, in falling number. Numbers fall strictly along edges.
   void collect() {
-    for (std::size_t i = 0; i < nodes_.size(); ++i)
-      for (const NodeRef& e : nodes_[i]->edges())
+    bool sorted = true;
+    std::uint64_t last = UINT64_MAX;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const Node& n = *nodes_[i];
+      sorted &= n.number() < last;
+      last = n.number();
+      for (const NodeRef& e : n.edges())
         if (e) reach(e.node());
-    auto newer = [](const Node* a, const Node* b) { return a->number() > b->number(); };
-    if (!std::is_sorted(nodes_.begin(), nodes_.end(), newer)) std::sort(nodes_.begin(), nodes_.end(), newer);
+    }
+    if (!sorted) std::sort(nodes_.begin(), nodes_.end(), [](const Node* a, const Node* b) { return a->number() > b->number(); });
+    cotangents_.make(reached_);
+    for (auto& [index, seed] : seeds_) add(cotangents_[index], seed);
   }
 
   /// Restricts the pass to the ways that lead to these.
@@ -151,7 +148,10 @@ class Pass final : private Sums {
     }
     for (std::size_t i = nodes_.size(); i-- > 0;)
       for (const NodeRef& e : nodes_[i]->edges())
-        if (e && is_wanted(find(e.node()))) aimed_[find(nodes_[i])] |= wanted;
+        if (e && (aimed_[find(e.node())] & wanted)) aimed_[find(nodes_[i])] |= wanted;
+    for (Node* n : nodes_)
+      if (const std::size_t first = find(n); !(aimed_[first] & wanted))
+        for (unsigned o = 0; o < n->output_count(); ++o) cotangents_[first + o] = {};  // a seed that leads nowhere
   }
 
   void run() {
@@ -189,7 +189,7 @@ class Pass final : private Sums {
   [[gnu::always_inline]] std::size_t reach(Node* n) {
     const std::uint64_t seen = n->claim_.load(std::memory_order_acquire);
     if ((seen & pass_bits) == id_) return seen & index_bits;
-    const std::size_t fresh = cotangents_.size();
+    const std::size_t fresh = reached_;
     if (fresh > most_cotangents || seen != 0 || !replace(n->claim_, seen, id_ | fresh)) [[unlikely]]
       return reach_shared(n, seen, fresh);
     enter(n);
@@ -210,7 +210,7 @@ class Pass final : private Sums {
   [[gnu::always_inline]] void enter(Node* n) {
     if (n->is_leaf()) leaves_.push_back(static_cast<Leaf*>(n));
     else nodes_.push_back(n);
-    for (unsigned o = n->output_count(); o > 0; --o) cotangents_.add();
+    reached_ += n->output_count();
   }
 
   [[gnu::always_inline]] std::size_t find(Node* n) const {
@@ -223,7 +223,6 @@ class Pass final : private Sums {
     const auto known = others_.find(n);
     return known == others_.end() ? none : known->second;
   }
-  bool is_wanted(std::size_t first) const { return aimed_.empty() || (aimed_[first] & wanted); }
   bool is_target(std::size_t index) const { return !aimed_.empty() && (aimed_[index] & target); }
 
   [[noreturn]] static void refuse_spent(const Node& n, std::uint64_t claim) {
@@ -235,8 +234,8 @@ class Pass final : private Sums {
   [[gnu::always_inline]] void visit(Node& n, const Derivatives& derivatives) {
     const std::size_t first = find(&n);
     if (n.output_count() == 1) {
-      Tensor dy = arrived(first);
-      if (dy && is_wanted(first)) pull(n, {&dy, 1}, derivatives);
+      dy_ = arrived(first);
+      if (dy_) pull(n, {&dy_, 1}, derivatives);
     } else {
       visit_many(n, first, derivatives);
     }
@@ -247,7 +246,7 @@ class Pass final : private Sums {
     memory::Vector<Tensor> dy(n.output_count());
     bool some = false;
     for (std::size_t o = 0; o < dy.size(); ++o) some |= static_cast<bool>(dy[o] = arrived(first + o));
-    if (some && is_wanted(first)) pull(n, dy, derivatives);
+    if (some) pull(n, dy, derivatives);
   }
 
   /// What has arrived as the cotangent of that index; it stays where it is asked for.
@@ -328,8 +327,7 @@ class Pass final : private Sums {
   }
   [[gnu::noinline]] static void add_up(Tensor& sum, Tensor& more) {
     if (is_recording()) sum = sum + more;
-    else if (sum.value().is_spare()) kernels::add_to(sum.value(), more.value());
-    else sum = Tensor(kernels::add(sum.value(), more.value()));
+    else sum = Tensor(kernels::add_over(std::move(sum).value(), more.value()));
     more = {};
   }
 
@@ -360,11 +358,13 @@ class Pass final : private Sums {
   detail::FlagGuard recording_;
   memory::Vector<Node*> nodes_;
   memory::Vector<Leaf*> leaves_;
-  Pieces<Tensor> cotangents_;  // of every output, a node's side by side
+  std::size_t reached_ = 0;  // outputs, a node's side by side: their cotangents' indices
+  memory::Vector<std::pair<std::size_t, Tensor>> seeds_;
+  Cotangents cotangents_;
   std::unordered_map<Node*, std::size_t> others_;
   std::vector<std::uint8_t> aimed_;  // flags for each cotangent; empty where the pass goes everywhere
   std::vector<std::size_t> targets_;
-  Tensor dx_[few];  // of the node that is visited
+  Tensor dy_, dx_[few];  // of the node that is visited
   std::size_t done_ = 0;
 };
 

@@ -5,9 +5,9 @@
 
 namespace dz {
 
-Tensor sub(In a, In b) {
+Tensor operator-(In a, In b) {
   return record("sub", kernels::sub,
-                wrt(a, [](const Tensor& dy) { return dy; }),
+                wrt(a, [](Tensor&& dy) { return std::move(dy); }),
                 wrt(b, [](const Tensor& dy) { return -dy; }));
 }
 
@@ -18,7 +18,7 @@ Tensor times(Tensor&& dy, const Tensor& x) { return is_recording() ? dy * x : Te
 
 }  // namespace
 
-Tensor mul(In a, In b) {
+Tensor operator*(In a, In b) {
   if (!is_recording()) return constant("mul", kernels::mul, a, b);  // nothing is captured
   return record("mul", kernels::mul,
                 wrt(a, [b = Tensor(b)](Tensor&& dy) { return times(std::move(dy), b); }),  // a Tensor is half the size of an In: long chains are made of this
@@ -34,13 +34,13 @@ Tensor scaled(In x, double factor) {
                 wrt(x, [factor](const Tensor& dy) { return dy * factor; }));
 }
 
-Tensor div(In a, In b) {
+Tensor operator/(In a, In b) {
   return record("div", kernels::div,
                 wrt(a, [b](const Tensor& dy) { return dy / b; }),
                 wrt(b, [b](const Tensor& dy, const Tensor& y) { return -dy * y / b; }));
 }
 
-Tensor neg(In x) {
+Tensor operator-(In x) {
   return record("neg", kernels::neg, wrt(x, [](const Tensor& dy) { return -dy; }));
 }
 

@@ -6,12 +6,16 @@
 
 namespace dz {
 
-Tensor sub(In a, In b);
-Tensor mul(In a, In b);
+Tensor operator-(In a, In b);
+Tensor operator*(In a, In b);
+Tensor operator/(In a, In b);
+Tensor operator-(In x);
+inline Tensor sub(In a, In b) { return std::move(a) - std::move(b); }
+inline Tensor mul(In a, In b) { return std::move(a) * std::move(b); }
+inline Tensor div(In a, In b) { return std::move(a) / std::move(b); }
+inline Tensor neg(In x) { return -std::move(x); }
 /// x times a number, which the graph keeps as it is: mul(x, factor) for less memory. What the operator * of a tensor and a number is.
 Tensor scaled(In x, double factor);
-Tensor div(In a, In b);
-Tensor neg(In x);
 /// x to the power p. The derivative by p is 0 where x is 0 (its limit for p > 0).
 Tensor pow(In x, In p);
 Tensor square(In x);
@@ -51,12 +55,8 @@ Tensor clamp(In x, In low, In high);
 /// a + t·(b − a).
 Tensor lerp(In a, In b, In t);
 
-inline Tensor operator-(In a, In b) { return sub(std::move(a), std::move(b)); }
-inline Tensor operator*(In a, In b) { return mul(std::move(a), std::move(b)); }
 template <Arithmetic N> Tensor operator*(In x, N factor) { return scaled(std::move(x), static_cast<double>(factor)); }
 template <Arithmetic N> Tensor operator*(N factor, In x) { return scaled(std::move(x), static_cast<double>(factor)); }
-inline Tensor operator/(In a, In b) { return div(std::move(a), std::move(b)); }
-inline Tensor operator-(In x) { return neg(std::move(x)); }
 
 /// x in another dtype; its derivative is cast back. Integers and booleans are constants to the graph.
 Tensor cast(In x, Dtype dtype);

@@ -122,6 +122,13 @@ template <class T> struct Dual {
 
 namespace detail {
 
+/// An operand that is only read: a tensor needs no handle of its own.
+inline const Tensor& operand(const Tensor& t, At at) {
+  if (!t) [[unlikely]] static_cast<void>(In(t, at));  // which says what is wrong
+  return t;
+}
+template <Arithmetic N> In operand(N v, At at) { return In(v, at); }
+
 /// f's slope by argument number i, the others held.
 template <std::size_t i, class T, class F, class... X> DZ_INLINE T slope_by(const F& f, const X&... x) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
@@ -146,12 +153,13 @@ template <std::size_t i, class F, class... X> auto elementwise_derivative(F f, c
   };
 }
 
-/// `first` is used up: of a temporary, the result takes the place.
+/// Where nothing is recorded. `first` is used up: of a temporary, the result takes the place.
+template <class F, class... X> Tensor elementwise_value(const char* name, const F& f, In& first, const X&... rest) {
+  return Tensor(run_forward(name, call_site(first.at()), [&] { return kernels::map_over(f, std::move(first).value(), rest.value()...); }));
+}
+
 template <class F, class... X> Tensor elementwise(const char* name, const F& f, In& first, const X&... rest) {
-  if (!is_recording() || !(first.requires_grad() || ... || rest.requires_grad())) {  // no derivative captures anything
-    const At at = call_site(first.at());
-    return Tensor(run_forward(name, at, [&] { return kernels::map_over(f, std::move(first).value(), rest.value()...); }));
-  }
+  if (!(first.requires_grad() || ... || rest.requires_grad())) return elementwise_value(name, f, first, rest...);
   auto forward = [f](const auto&... v) { return kernels::map(f, v...); };
   return [&]<std::size_t... I>(std::index_sequence<I...>, const auto&... x) {
     return record(name, forward, wrt(x, elementwise_derivative<I>(f, x...))...);
@@ -162,6 +170,7 @@ template <class F, class... X> Tensor elementwise(const char* name, const F& f, 
 
 /// An elementwise operation of any number of operands, broadcast. f is called with packs, duals or tensors, all of one kind.
 template <class F, class... X> Tensor elementwise(const char* name, const F& f, In x, const X&... more) {
+  if (!is_recording()) return detail::elementwise_value(name, f, x, detail::operand(more, x.at())...);
   return detail::elementwise(name, f, x, In(more, x.at())...);
 }
 

@@ -37,7 +37,7 @@ void fill_dims(ArrayBody& body, std::span<const std::int64_t> sizes, std::span<c
 
 [[gnu::noinline]] void release_slow(ArrayBody* body) noexcept {
   Storage* const storage = body->storage;
-  if (body->owner) {
+  if (body->is_owner()) {
     memory::count_array(-1, -body->size * static_cast<std::int64_t>(size_of(body->dtype)));
   } else {
     memory::count_array(-1, 0);
@@ -51,9 +51,9 @@ void release(ArrayBody* body) noexcept {
   if (!drop(body->count)) return;
   Storage* const storage = body->storage;
   const std::int64_t bytes = body->size * static_cast<std::int64_t>(size_of(body->dtype));
-  if (!body->owner || storage->count.load(std::memory_order_acquire) != 1 || !memory::detail::give_cached(storage, static_cast<std::size_t>(storage->piece_bytes))) [[unlikely]]
+  if (!body->is_owner() || storage->count.load(std::memory_order_acquire) != 1 || !memory::detail::give_cached(storage, static_cast<std::size_t>(storage->piece_bytes))) [[unlikely]]
     return release_slow(body);
-  memory::count_array(-1, -bytes);
+  memory::detail::cache.count_array(-1, -bytes);
 }
 
 void stale_read(const Storage& storage) {
@@ -91,7 +91,6 @@ inline ArrayBody* open_piece(void* memory, Piece piece, std::uint32_t kind, std:
   storage->piece_bytes = piece.bytes;
   auto* body = new (static_cast<std::byte*>(memory) + sizeof(Storage)) ArrayBody;
   body->set_kind(kind);
-  body->owner = true;
   body->storage = storage;
   body->data = static_cast<std::byte*>(memory) + piece.offset;
   body->size = volume;
@@ -123,7 +122,7 @@ inline ArrayBody* make_body(const std::int64_t* sizes, int rank, std::int64_t vo
   if (bytes <= static_cast<std::int64_t>(memory::detail::small_limit)) [[likely]] {
     const Piece piece = piece_of(rank, bytes);
     if (void* const memory = memory::detail::take_cached(static_cast<std::size_t>(piece.bytes))) [[likely]] {
-      memory::count_array(1, bytes);
+      memory::detail::cache.count_array(1, bytes);
       return lay_out(memory, piece, sizes, rank, volume, dtype);
     }
   }
@@ -137,7 +136,7 @@ inline ArrayBody* make_twin(const ArrayBody& like) {
   void* const memory = memory::detail::take_cached(static_cast<std::size_t>(piece.bytes));
   if (!memory) [[unlikely]]
     return nullptr;
-  memory::count_array(1, like.size * static_cast<std::int64_t>(size_of(like.dtype)));
+  memory::detail::cache.count_array(1, like.size * static_cast<std::int64_t>(size_of(like.dtype)));
   ArrayBody* const body = open_piece(memory, piece, like.kind() & detail::kind_of(Dtype{0xff}, 0xff, 0xff, 0), like.size);
   if (like.rank == 1) std::memcpy(body->dims, like.dims, 16);  // by themselves, as most are: no call
   else if (like.rank == 2) std::memcpy(body->dims, like.dims, 32);
@@ -153,7 +152,7 @@ Array Array::make(const std::int64_t* sizes, int rank, std::int64_t volume, Dtyp
 Array Array::make(const Shape& shape, Dtype dtype) { return make(shape.begin(), shape.rank(), shape.volume(), dtype); }
 Array Array::make_like(const Array& a) {
   const ArrayBody& like = *a.body();
-  ArrayBody* const twin = like.owner ? make_twin(like) : nullptr;
+  ArrayBody* const twin = like.is_owner() ? make_twin(like) : nullptr;
   return Array(twin ? twin : make_like_slow(like));
 }
 
@@ -171,7 +170,6 @@ Array Array::view(std::span<const std::int64_t> sizes, std::span<const std::int6
   void* memory = memory::take(static_cast<std::size_t>(detail::header_bytes(rank)));
   auto* body = new (memory) ArrayBody;
   body->set_kind(detail::kind_of(body_->dtype, static_cast<std::uint8_t>(rank), 1, 0));
-  body->owner = false;
   body->storage = body_->storage;
   body->data = body_->data + offset * static_cast<std::int64_t>(size_of(body_->dtype));
   body->size = size;

@@ -52,9 +52,9 @@ using Count = std::atomic<std::uint32_t>;
 
 struct Storage {
   Count count{1};
-  std::uint64_t written = 0;  // in place, the last time, by the write clock; where that was, unless it is 0
+  int written_line;  // as written_file: set where `written` is
+  std::uint64_t written = 0;  // in place, the last time, by the write clock
   const char* written_file;
-  int written_line;
   std::int64_t piece_bytes;  // of the pool's piece that this header opens
 };
 
@@ -69,13 +69,14 @@ struct ArrayBody {
   std::uint8_t rank;
   bool contiguous;
   bool number;          // a number among tensors: takes the dtype of those it meets
-  bool owner;           // made together with its storage, in the same piece
   Storage* storage;
   std::byte* data;
   std::int64_t size;
   std::int64_t dims[1];  // sizes, then strides (in elements); as many as rank asks for
 
   const std::int64_t* strides() const { return dims + rank; }
+  /// It was made together with its storage, behind it in the same piece.
+  bool is_owner() const { return reinterpret_cast<const std::byte*>(this) == reinterpret_cast<const std::byte*>(storage) + sizeof(Storage); }
   std::uint32_t kind() const {  // dtype, rank, contiguous and number at once
     std::uint32_t k;
     std::memcpy(&k, reinterpret_cast<const std::byte*>(this) + offsetof(ArrayBody, dtype), sizeof k);
@@ -182,7 +183,8 @@ class Array {
   bool shares_storage(const Array& o) const { return body()->storage == o.body()->storage; }
   /// Nobody else holds this handle or its storage: its memory may be used again.
   bool is_unique() const {
-    return body()->count.load(std::memory_order_acquire) == 1 && body()->storage->count.load(std::memory_order_acquire) == 1;
+    const detail::ArrayBody* const b = body();
+    return b->count.load(std::memory_order_acquire) == 1 && b->storage->count.load(std::memory_order_acquire) == 1;
   }
 
   /// That, and its elements lie in row order: a result of its shape may be written over it.

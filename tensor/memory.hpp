@@ -91,6 +91,11 @@ struct ThreadCache {
   Counter nodes, arrays, bytes;
   ThreadCache *next = nullptr, *previous = nullptr;
   bool open = false, closed = false;  // open: from the thread's first use of it to its end
+
+  void count_array(std::int64_t change, std::int64_t more) noexcept {
+    arrays.add(change);
+    bytes.add(more);
+  }
 };
 extern constinit thread_local ThreadCache cache;
 
@@ -98,7 +103,7 @@ void* take_slow(std::size_t bytes);
 void give_slow(void* piece, std::size_t bytes) noexcept;
 void count_slow(Live change) noexcept;
 
-/// What this thread has at hand, or null; then its counters are open.
+/// What this thread has at hand, or null. Where it has some, and where it keeps one, its counters are open.
 inline void* take_cached(std::size_t bytes) noexcept {
   if (!DZ_POOL || bytes > small_limit) [[unlikely]]
     return nullptr;
@@ -135,10 +140,8 @@ inline void count_node(std::int64_t change) noexcept {
 }
 
 inline void count_array(std::int64_t change, std::int64_t bytes) noexcept {
-  if (detail::cache.open) [[likely]] {
-    detail::cache.arrays.add(change);
-    return detail::cache.bytes.add(bytes);
-  }
+  if (detail::cache.open) [[likely]]
+    return detail::cache.count_array(change, bytes);
   detail::count_slow({0, change, bytes});
 }
 

@@ -3,14 +3,15 @@
 
 namespace dz::kernels {
 
-Array add(const Array& a, const Array& b) {
-  return map_numbers([](auto x, auto y) { return x + y; }, a, b);
-}
+namespace {
+constexpr auto total = [](auto x, auto y) { return x + y; };
+constexpr auto product = [](auto x, auto y) { return x * y; };
+}  // namespace
+
+Array add(const Array& a, const Array& b) { return map_numbers(total, a, b); }
+Array add_over(Array&& a, const Array& b) { return map_over(total, std::move(a), b); }
 Array sub(const Array& a, const Array& b) {
   return map_numbers([](auto x, auto y) { return x - y; }, a, b);
-}
-namespace {
-constexpr auto product = [](auto x, auto y) { return x * y; };
 }
 Array mul(const Array& a, const Array& b) { return map_numbers(product, a, b); }
 Array mul_over(Array&& a, const Array& b) { return map_over(product, std::move(a), b); }
@@ -43,9 +44,8 @@ Array sign(const Array& a) {
   return map([](auto x) { return where(less(x, decltype(x)(0)), decltype(x)(-1), where(less(decltype(x)(0), x), decltype(x)(1), x)); }, a);
 }
 
-void add_to(const Array& sum, const Array& a) {
-  auto kernel = [](const Array& out, const Array& x) { detail::map_into([](auto s, auto v) { return s + v; }, out, out, x); };
-  launch(kernel, sum, a);
+void add_to(const Array& to, const Array& a) {
+  launch([](const Array& out, const Array& x) { detail::map_into(total, out, out, x); }, to, a);
 }
 
 namespace {

@@ -13,6 +13,7 @@ Array add(const Array& a, const Array& b);
 Array sub(const Array& a, const Array& b);
 Array mul(const Array& a, const Array& b);
 /// The same of floats, written over a where that has the result's shape and nobody else holds it.
+Array add_over(Array&& a, const Array& b);
 Array mul_over(Array&& a, const Array& b);
 Array div(const Array& a, const Array& b);
 Array pow(const Array& a, const Array& b);

@@ -111,11 +111,34 @@ __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) 
 }
 #endif
 
-template <std::size_t N> using RowLoop = void (*)(const void* f, const Packs<N>& packs);
-template <std::size_t N> using IsaLoops = std::array<RowLoop<N>, 3>;
-template <std::size_t N> using Loops = std::array<IsaLoops<N>, 4>;  // by dtype; null for those that the formula is not of
+// The same of one float, in registers: graphs of single numbers are made of these.
 
-template <class T, std::size_t N, class F> constexpr IsaLoops<N> isa_loops() {
+template <class F, std::size_t N> DZ_INLINE float run_one(const void* f, std::array<float, N> x) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    return (*static_cast<const F*>(f))(Pack<float, 16>(x[I])...).v[0];
+  }(std::make_index_sequence<N>{});
+}
+template <class F, std::size_t N> float one_baseline(const void* f, std::array<float, N> x) { return run_one<F>(f, x); }
+#if defined(__x86_64__)
+template <class F, std::size_t N> __attribute__((target("avx2,fma"), flatten)) float one_avx2(const void* f, std::array<float, N> x) { return run_one<F>(f, x); }
+#endif
+
+template <std::size_t N> using RowLoop = void (*)(const void* f, const Packs<N>& packs);
+template <std::size_t N> using OneLoop = float (*)(const void* f, std::array<float, N> x);
+template <std::size_t N> struct Loops {
+  using IsaLoops = std::array<RowLoop<N>, 3>;
+  std::array<OneLoop<N>, 3> one;
+  std::array<IsaLoops, 4> row;  // by dtype; null for those that the formula is not of
+};
+
+template <std::size_t N, class F> constexpr std::array<OneLoop<N>, 3> one_loops() {
+#if defined(__x86_64__)
+  return {&one_baseline<F, N>, &one_avx2<F, N>, &one_avx2<F, N>};
+#else
+  return {&one_baseline<F, N>, &one_baseline<F, N>, &one_baseline<F, N>};
+#endif
+}
+template <class T, std::size_t N, class F> constexpr typename Loops<N>::IsaLoops row_loops() {
 #if defined(__x86_64__)
   return {&row_baseline<T, N, F>, &row_avx2<T, N, F>, &row_avx512<T, N, F>};
 #else
@@ -123,8 +146,8 @@ template <class T, std::size_t N, class F> constexpr IsaLoops<N> isa_loops() {
 #endif
 }
 template <bool integers, std::size_t N, class F> constexpr Loops<N> make_loops() {
-  Loops<N> loops{isa_loops<float, N, F>(), isa_loops<double, N, F>()};
-  if constexpr (integers) loops[2] = isa_loops<std::int64_t, N, F>(), loops[3] = isa_loops<std::uint8_t, N, F>();
+  Loops<N> loops{one_loops<N, F>(), {row_loops<float, N, F>(), row_loops<double, N, F>()}};
+  if constexpr (integers) loops.row[2] = row_loops<std::int64_t, N, F>(), loops.row[3] = row_loops<std::uint8_t, N, F>();
   return loops;
 }
 template <bool integers, std::size_t N, class F> inline constexpr Loops<N> loops_of = make_loops<integers, N, F>();
@@ -138,13 +161,21 @@ template <std::size_t N, std::size_t bytes> struct Formula {
 
   RowLoop<N> loop(Dtype dtype) const {
     const auto type = static_cast<std::size_t>(dtype);
-    if (type >= loops->size() || !(*loops)[type][0]) [[unlikely]]
+    if (type >= loops->row.size() || !loops->row[type][0]) [[unlikely]]
       refuse_dtype(dtype);
-    return (*loops)[type][static_cast<std::size_t>(active_isa())];
+    return loops->row[type][static_cast<std::size_t>(active_isa())];
   }
-  RowLoop<N> float_loop() const { return (*loops)[static_cast<std::size_t>(float32)][static_cast<std::size_t>(active_isa())]; }  // every formula has it
+  // Every formula has these two.
+  RowLoop<N> float_loop() const { return loops->row[static_cast<std::size_t>(float32)][static_cast<std::size_t>(active_isa())]; }
+  float one(std::array<float, N> x) const { return loops->one[static_cast<std::size_t>(active_isa())](captured.data(), x); }
 };
 
+template <bool integers, std::size_t N, class F> inline constexpr Formula<N, 16> formula_without_captures{&loops_of<integers, N, F>, {}};
+template <bool integers, std::size_t N, class F>
+  requires std::is_empty_v<F>
+const Formula<N, 16>& make_formula(const F&) {
+  return formula_without_captures<integers, N, F>;
+}
 template <bool integers, std::size_t N, class F> auto make_formula(const F& f) {
   static_assert(std::is_trivially_copyable_v<F>, "a formula captures plain data only: tensors are its arguments");
   Formula<N, (sizeof(F) + 15) / 16 * 16> formula{&loops_of<integers, N, F>, {}};
@@ -221,6 +252,15 @@ template <std::size_t N, std::size_t bytes> void run_rows(const Array& out, cons
   });
 }
 
+/// All are one element of float32, and of one rank.
+template <std::size_t N> DZ_INLINE bool are_single(const Operands<N>& in) {
+  const Array& first = *in[0];
+  if (!first.is_plain(float32) || first.size() != 1) return false;
+  for (std::size_t k = 1; k < N; ++k)
+    if (!in[k]->same_kind(first) || in[k]->size() != 1) return false;
+  return true;
+}
+
 /// All are float32, short, and of one shape in row order.
 template <std::size_t N> bool alike(const Operands<N>& in) {
   const Array& first = *in[0];
@@ -257,14 +297,6 @@ template <std::size_t N, std::size_t bytes> void run_short(const Array& out, con
   run_row(f.float_loop(), f.captured.data(), row, sizeof(float));
 }
 
-/// The way of operands that are alike.
-template <std::size_t N, std::size_t bytes> void run_alike(const Array& out, const Formula<N, bytes>& f, const Operands<N>& in) {
-  if (out.size() != 1) return run_short<N>(out, f, in);
-  Packs<N> packs{out.writable_bytes(), {}, {}, 1};  // one element is spread over a pack
-  for (std::size_t k = 0; k < N; ++k) packs.in[k] = in[k]->bytes();
-  f.float_loop()(f.captured.data(), packs);
-}
-
 /// The way of all others, and of calls that somebody listens to.
 template <std::size_t N, std::size_t bytes, std::size_t... I>
 [[gnu::noinline]] Array map_any(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare, std::index_sequence<I...>) {
@@ -284,17 +316,31 @@ template <std::size_t N, std::size_t bytes, std::size_t... I>
   return out;
 }
 
-/// `spare`, where it is not null, is one of the operands, which the caller gives up: the result is written over it where nobody else holds it.
-template <std::size_t N, std::size_t bytes> Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare) {
-  if (!alike<N>(given) || dz::detail::is_heard()) [[unlikely]]
-    return map_any(f, given, spare, std::make_index_sequence<N>{});
+/// The way of operands that are alike.
+template <std::size_t N, std::size_t bytes> [[gnu::noinline]] Array map_alike(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare) {
   if (spare && spare->is_unique()) {
-    run_alike<N>(*spare, f, given);
+    run_short<N>(*spare, f, given);
     return std::move(*spare);
   }
   Array out = Array::make_like(*given[0]);
-  run_alike<N>(out, f, given);
+  run_short<N>(out, f, given);
   return out;
+}
+
+/// The way of those that are single.
+template <std::size_t N, std::size_t bytes, std::size_t... I> DZ_INLINE Array map_single(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare, std::index_sequence<I...>) {
+  const float y = f.one({*reinterpret_cast<const float*>(given[I]->bytes())...});
+  Array out = spare && spare->is_unique() ? std::move(*spare) : Array::make_like(*given[0]);
+  *reinterpret_cast<float*>(out.writable_bytes()) = y;
+  return out;
+}
+
+/// `spare`, where it is not null, is one of the operands, which the caller gives up: the result is written over it where nobody else holds it.
+template <std::size_t N, std::size_t bytes> Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare) {
+  if (dz::detail::is_heard()) [[unlikely]] return map_any(f, given, spare, std::make_index_sequence<N>{});
+  if (are_single<N>(given)) return map_single(f, given, spare, std::make_index_sequence<N>{});
+  if (alike<N>(given)) return map_alike(f, given, spare);
+  return map_any(f, given, spare, std::make_index_sequence<N>{});
 }
 
 template <bool integers, class F, class... A> Array map(const F& f, const A&... given) {
@@ -311,8 +357,7 @@ extern template Array map_formula(const Formula<4, 16>&, const Operands<4>&, Arr
 /// f of the operands into an array that is there, of the result's shape and their dtype; it may be one of them.
 template <class F, class... A> void map_into(const F& f, const Array& out, const A&... in) {
   constexpr std::size_t n = sizeof...(A);
-  const auto formula = make_formula<false, n>(f);
-  if (out.is_plain(float32) && alike<n>({&in...})) return run_alike<n>(out, formula, {&in...});
+  const auto& formula = make_formula<false, n>(f);
   if (out.is_plain(float32) && short_rows<n>({&in...})) return run_short<n>(out, formula, {&in...});
   run_rows<n>(out, formula, {&in...});
 }
