@@ -15,6 +15,14 @@ void loop_alone() {
 #endif
 }
 
+std::int64_t loop_threads() {
+#ifdef _OPENMP
+  return omp_in_parallel() ? 1 : omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
 }  // namespace dz
 
 namespace dz::detail {
@@ -22,7 +30,7 @@ namespace dz::detail {
 void parallel_ranges(std::int64_t n, std::int64_t grain, RangeBody body, void* context) {
 #ifdef _OPENMP
   const std::int64_t grains = (n + grain - 1) / grain;
-  const std::int64_t threads = omp_in_parallel() ? 1 : std::min<std::int64_t>(omp_get_max_threads(), grains);
+  const std::int64_t threads = std::min(loop_threads(), grains);
   if (threads > 1) {
     const std::int64_t share = (grains + threads - 1) / threads * grain;
     // OpenMP may give fewer threads than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC): the shares are dealt out among those that came.

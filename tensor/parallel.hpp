@@ -26,6 +26,9 @@ template <class Body> void parallel_for(std::int64_t n, std::int64_t grain, Body
       &body);
 }
 
+/// The most threads that a loop of the calling thread is shared among.
+std::int64_t loop_threads();
+
 /// From here on, what the calling thread computes runs on it alone: for threads that work beside the one that trains.
 void loop_alone();
 

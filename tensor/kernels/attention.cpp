@@ -1,16 +1,15 @@
 // Each (sample, head) is one unit of work, gone through in blocks of queries: their scores against all keys (with a causal mask, against
-// those keys only that the block's last query sees), softmax in place, and the products by BLAS. The reverse pass computes the scores
-// again instead of keeping them.
+// those keys only that the block's last query sees), softmax in place, and the products in a core's registers. The reverse pass computes
+// the scores again instead of keeping them.
 
 #include <dz/tensor/kernels/attention.hpp>
 
 #include <fmt/format.h>
 
-#include <climits>
 #include <cmath>
 #include <limits>
 
-#include <dz/tensor/kernels/gemm.hpp>
+#include <dz/tensor/kernels/small_product.hpp>
 #include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 #include <dz/tensor/parallel.hpp>
@@ -18,20 +17,26 @@
 namespace dz::kernels {
 namespace {
 
-using detail::gemm;
-using detail::Operand;
+using detail::in_packed_rows;
+using detail::in_packs;
+using detail::Matrix;
+using detail::small_product;
 
-constexpr std::int64_t most_slots = 64;  // rooms for scores: more threads than this do not help
-
-/// The sizes of one head, and how many heads there are.
+/// The sizes of one head, how many heads there are, and in how many rooms they are worked at.
 struct Heads {
-  std::int64_t count, queries, keys, width, value_width;
+  std::int64_t count, queries, keys, width, value_width, slots;
   double scale;
   bool causal;
 
-  std::int64_t slots() const { return std::min(count, most_slots); }
-  std::int64_t block() const { return std::min(queries, std::clamp<std::int64_t>(16384 / std::max<std::int64_t>(keys, 1), 16, 64)); }
-  std::int64_t room() const { return checked_product(block(), keys); }
+  std::int64_t block() const { return std::min(queries, causal ? 16 : std::clamp<std::int64_t>(16384 / std::max<std::int64_t>(keys, 1), 16, 64)); }
+  /// Elements of the scores of a block, in whole packs.
+  template <class T> std::int64_t scores() const { return checked_product(block(), in_packs<T>(keys)); }
+  /// Elements of the scores, and of kᵀ and v in packed rows.
+  template <class T> std::int64_t forward_room() const { return scores<T>() + checked_product(width, in_packs<T>(keys)) + checked_product(keys, in_packs<T>(value_width)); }
+  /// Of the scores and their gradients, kᵀ, vᵀ, k, q and dy.
+  template <class T> std::int64_t reverse_room() const {
+    return 2 * scores<T>() + checked_product(width + value_width, in_packs<T>(keys)) + checked_product(keys + queries, in_packs<T>(width)) + checked_product(queries, in_packs<T>(value_width));
+  }
   /// The keys that query i attends to: [0, seen(i)).
   std::int64_t seen(std::int64_t i) const { return causal ? keys - queries + i + 1 : keys; }
 };
@@ -46,10 +51,19 @@ std::int64_t offset_of(const Array& a, std::int64_t h) {
   return offset;
 }
 
-/// Where each head's matrix lies within an array; its rows lie in one piece each. Reads the array's address once, outside parallel loops.
+/// Each head's matrix within an array. Reads the array's address once, outside parallel loops.
 template <class T> auto heads_of(const Array& a) {
-  return [base = a.data<T>(), &a](std::int64_t h) { return Operand<T>{base + offset_of(a, h), a.stride(a.rank() - 2)}; };
+  return [base = a.data<T>(), &a, r = a.rank()](std::int64_t h) { return Matrix<const T>{base + offset_of(a, h), a.size(r - 2), a.size(r - 1), a.stride(r - 2), a.stride(r - 1)}; };
 }
+template <class T> auto heads_to_write(const Array& a) {
+  return [base = a.writable<T>(), &a, r = a.rank()](std::int64_t h) { return Matrix<T>{base + offset_of(a, h), a.size(r - 2), a.size(r - 1), a.stride(r - 2), 1}; };
+}
+
+template <class T> Matrix<T> transposed(const Matrix<T>& m) { return {m.data, m.columns, m.rows, m.column_stride, m.row_stride}; }
+/// Rows [first, first + n), and columns [0, n).
+template <class T> Matrix<T> rows_of(const Matrix<T>& m, std::int64_t first, std::int64_t n) { return {m.data + first * m.row_stride, n, m.columns, m.row_stride, m.column_stride}; }
+template <class T> Matrix<T> columns_of(const Matrix<T>& m, std::int64_t n) { return {m.data, m.rows, n, m.row_stride, m.column_stride}; }
+template <class T> Matrix<const T> read(const Matrix<T>& m) { return {m.data, m.rows, m.columns, m.row_stride, m.column_stride}; }
 
 template <class T> struct MaskRows {
   const bool* allowed = nullptr;
@@ -73,131 +87,143 @@ template <class T> auto masks_of(const Array& mask) {
   };
 }
 
-/// Scores (already scaled) of one query as its weights; those beyond `seen` are 0, as are all where none is allowed.
+/// A pack's elements as Us, put together by f, halves with halves.
+template <class U, class T, class F> DZ_INLINE U reduced(const Pack<T>& x, F f) {
+  T given[Pack<T>::width];
+  U part[Pack<T>::width];
+  std::memcpy(given, &x.v, sizeof given);
+  std::copy(std::begin(given), std::end(given), part);
+  for (int n = Pack<T>::width / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) part[i] = f(part[i], part[i + n]);
+  return part[0];
+}
+
+/// Scores (already scaled) of one query as its weights; those beyond `seen` are 0, as are all where none is allowed. p ends with a whole pack.
 template <class T> DZ_INLINE void weigh(T* p, std::int64_t seen, std::int64_t keys, const MaskRows<T>& mask, std::int64_t query) {
   constexpr T nothing = -std::numeric_limits<T>::infinity();
-  constexpr std::int64_t lanes = 64 / sizeof(T);
+  constexpr std::int64_t lanes = Pack<T>::width;
+  const std::int64_t end = in_packs<T>(keys);
   if (mask.allowed)
     for (std::int64_t j = 0; j < seen; ++j) p[j] = mask.allowed[query * mask.row_step + j * mask.step] ? p[j] : nothing;
   if (mask.added)
     for (std::int64_t j = 0; j < seen; ++j) p[j] += mask.added[query * mask.row_step + j * mask.step];
+  for (std::int64_t j = seen; j < end; ++j) p[j] = nothing;
   // The largest, passing over a NaN: it makes the sum a NaN, and so all weights. Alone it counts as the largest.
   Pack<T> top(nothing);
-  T part[lanes], largest = nothing;
-  std::int64_t j = 0;
-  for (; j + lanes <= seen; j += lanes) {
+  for (std::int64_t j = 0; j < end; j += lanes) {
     const Pack<T> x = detail::load<T>(p + j, 1, lanes);
     top = where(less(top, x), x, top);
   }
-  detail::store<T>(part, 1, lanes, top);
-  for (T x : part) largest = std::max(largest, x);
-  for (; j < seen; ++j) largest = std::max(largest, p[j]);
+  const T largest = reduced<T>(top, [](T a, T b) { return std::max(a, b); });
   if (largest == nothing) {
     bool broken = false;
-    for (j = 0; j < seen; ++j) broken |= p[j] != p[j];
-    for (j = 0; j < keys; ++j) p[j] = broken ? std::numeric_limits<T>::quiet_NaN() : T{};
+    for (std::int64_t j = 0; j < seen; ++j) broken |= p[j] != p[j];
+    std::fill_n(p, end, broken ? std::numeric_limits<T>::quiet_NaN() : T{});
     return;
   }
   Pack<T> sum(0);
-  for (j = 0; j < seen; j += lanes) {
-    const Pack<T> e = exp(detail::load<T>(p + j, 1, seen - j) - Pack<T>(largest));
-    detail::store<T>(p + j, 1, seen - j, e);
-    if (j + lanes <= seen) sum = sum + e;
+  for (std::int64_t j = 0; j < end; j += lanes) {
+    const Pack<T> e = exp(detail::load<T>(p + j, 1, lanes) - Pack<T>(largest));
+    detail::store<T>(p + j, 1, lanes, e);
+    sum = sum + e;
   }
-  detail::store<T>(part, 1, lanes, sum);
-  double total = 0;
-  for (T v : part) total += static_cast<double>(v);
-  for (j = seen / lanes * lanes; j < seen; ++j) total += static_cast<double>(p[j]);
-  const T factor = static_cast<T>(1 / total);
-  for (j = 0; j < seen; ++j) p[j] *= factor;
-  for (j = seen; j < keys; ++j) p[j] = T{};
+  const Pack<T> factor(static_cast<T>(1 / reduced<double>(sum, std::plus<double>{})));
+  for (std::int64_t j = 0; j < end; j += lanes) detail::store<T>(p + j, 1, lanes, detail::load<T>(p + j, 1, lanes) * factor);
 }
 
-/// Weights of the queries [first, first + n) to the keys [0, reach), in rows of `reach`.
-template <class T>
-void weights(T* p, const Heads& s, Operand<T> q, Operand<T> k, const MaskRows<T>& mask, std::int64_t first, std::int64_t n,
-             std::int64_t reach) {
-  q.data += first * q.step;
-  gemm<T>(p, reach, n, reach, s.width, q, {k.data, k.step, true}, static_cast<T>(s.scale));
+/// p gets the weights of the queries from number `first` on to the first keys: as many of both as p has rows and columns.
+template <class T> void weights(const Matrix<T>& p, const Heads& s, const Matrix<const T>& q, const Matrix<const T>& keys_in_columns, const MaskRows<T>& mask, std::int64_t first) {
+  small_product(p, rows_of(q, first, p.rows), columns_of(keys_in_columns, p.columns), {.factor = static_cast<T>(s.scale)});
   detail::vectorised([&]() __attribute__((always_inline)) {
-    for (std::int64_t i = 0; i < n; ++i) weigh(p + i * reach, std::min(reach, s.seen(first + i)), reach, mask, first + i);
+    for (std::int64_t i = 0; i < p.rows; ++i) weigh(p.data + i * p.row_stride, std::min(p.columns, s.seen(first + i)), p.columns, mask, first + i);
   });
 }
 
-/// Calls f(head, slot): slot number i has the heads i, i + slots, …
-template <class F> void for_each_head(const Heads& s, F f) {
-  const std::int64_t slots = s.slots(), work = s.queries * s.keys * (s.width + s.value_width);
-  const std::int64_t grain =
-      std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, work * (s.count / std::max<std::int64_t>(slots, 1))));
-  parallel_for(slots, grain, [&](std::int64_t begin, std::int64_t end) {
+/// Calls f(head, room). The heads of a slot are neighbours: those of one token lie side by side.
+template <class T, class F> void for_each_head(const Heads& s, const Array& rooms, F f) {
+  const std::int64_t work = s.queries * s.keys * (s.width + s.value_width), size = rooms.size() / s.slots;
+  const std::int64_t share = (s.count + s.slots - 1) / s.slots, grain = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, work * share));
+  T* const first = rooms.writable<T>();
+  parallel_for(s.slots, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slot = begin; slot < end; ++slot)
-      for (std::int64_t h = slot; h < s.count; h += slots) f(h, slot);
+      for (std::int64_t h = slot * share; h < std::min((slot + 1) * share, s.count); ++h) f(h, first + slot * size);
   });
 }
 
-/// room (slots, block·keys).
-void attention_kernel(const Array& out, const Array& q, const Array& k, const Array& v, const Array& mask, const Array& room, Heads s) {
+/// Calls f(first query, number of queries, number of keys that they see).
+template <class F> void for_each_block(const Heads& s, F f) {
+  for (std::int64_t first = 0; first < s.queries; first += s.block()) {
+    const std::int64_t n = std::min(s.block(), s.queries - first);
+    f(first, n, s.seen(first + n - 1));
+  }
+}
+
+/// rooms (slots · forward_room).
+void attention_kernel(const Array& out, const Array& q, const Array& k, const Array& v, const Array& mask, const Array& rooms, Heads s) {
   visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
     const auto q_of = heads_of<T>(q), k_of = heads_of<T>(k), v_of = heads_of<T>(v);
+    const auto y_of = heads_to_write<T>(out);
     const auto mask_of = masks_of<T>(mask);
-    for_each_head(s, [&](std::int64_t h, std::int64_t slot) {
-      T* const p = room.writable<T>() + slot * s.room();
-      const Operand<T> queries = q_of(h), keys = k_of(h), values = v_of(h);
+    for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
+      T* const p = std::exchange(room, room + s.scores<T>());
+      const Matrix<const T> queries = q_of(h), keys_in_columns = in_packed_rows(transposed(k_of(h)), room), values = in_packed_rows(v_of(h), room);
       const MaskRows<T> m = mask_of(h);
-      T* const y = out.writable<T>() + offset_of(out, h);
-      const std::int64_t step = out.stride(out.rank() - 2);
-      for (std::int64_t first = 0; first < s.queries; first += s.block()) {
-        const std::int64_t n = std::min(s.block(), s.queries - first), reach = s.seen(first + n - 1);
-        weights(p, s, queries, keys, m, first, n, reach);
-        gemm<T>(y + first * step, step, n, s.value_width, reach, {p, reach}, values);
-      }
+      const Matrix<T> y = y_of(h);
+      for_each_block(s, [&](std::int64_t first, std::int64_t n, std::int64_t reach) {
+        const Matrix<T> w{p, n, reach, in_packs<T>(s.keys), 1};
+        weights(w, s, queries, keys_in_columns, m, first);
+        small_product(rows_of(y, first, n), read(w), rows_of(values, 0, reach));
+      });
     });
   });
 }
 
-/// dq; dk and dv are written too. room (slots, 2·block·keys). With P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, and the scores' gradient is
+/// g = w∘(g − Σ w∘g), row by row.
+template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w) {
+  constexpr std::int64_t lanes = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < g.rows; ++i) {
+    const T* weight = w.data + i * w.row_stride;
+    T *const x = g.data + i * g.row_stride, lane[lanes] = {};
+    std::int64_t j = 0;
+    for (; j + lanes <= g.columns; j += lanes)
+      for (std::int64_t c = 0; c < lanes; ++c) lane[c] += weight[j + c] * x[j + c];
+    double along = 0;
+    for (; j < g.columns; ++j) along += static_cast<double>(weight[j] * x[j]);
+    for (std::int64_t c = 0; c < lanes; ++c) along += static_cast<double>(lane[c]);
+    const T level = static_cast<T>(along);
+    for (j = 0; j < g.columns; ++j) x[j] = weight[j] * (x[j] - level);
+  }
+}
+
+/// dq; dk and dv are written too. rooms (slots · reverse_room). With P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, and the scores' gradient is
 /// S = P∘(dP − Σ P∘dP), of which dq = scale·S·k and dk = scale·Sᵀ·q.
 void gradient_kernel(const Array& dq, const Array& dk, const Array& dv, const Array& dy, const Array& q, const Array& k, const Array& v,
-                     const Array& mask, const Array& room, Heads s) {
+                     const Array& mask, const Array& rooms, Heads s) {
   visit_floating(dq.dtype(), [&]<class T>(std::type_identity<T>) {
     const T scale = static_cast<T>(s.scale);
     const auto q_of = heads_of<T>(q), k_of = heads_of<T>(k), v_of = heads_of<T>(v), dy_of = heads_of<T>(dy);
+    const auto dq_of = heads_to_write<T>(dq), dk_of = heads_to_write<T>(dk), dv_of = heads_to_write<T>(dv);
     const auto mask_of = masks_of<T>(mask);
-    for_each_head(s, [&](std::int64_t h, std::int64_t slot) {
-      T *const p = room.writable<T>() + slot * 2 * s.room(), *const dp = p + s.room();
-      const Operand<T> queries = q_of(h), keys = k_of(h), values = v_of(h), cotangent = dy_of(h);
+    for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
+      T *const p = std::exchange(room, room + s.scores<T>()), *const dp = std::exchange(room, room + s.scores<T>());
+      const Matrix<const T> keys_in_columns = in_packed_rows(transposed(k_of(h)), room), values_in_columns = in_packed_rows(transposed(v_of(h)), room);
+      const Matrix<const T> keys = in_packed_rows(k_of(h), room), queries = in_packed_rows(q_of(h), room), cotangents = in_packed_rows(dy_of(h), room);
       const MaskRows<T> m = mask_of(h);
-      T *const by_q = dq.writable<T>() + offset_of(dq, h), *const by_k = dk.writable<T>() + offset_of(dk, h),
-               *const by_v = dv.writable<T>() + offset_of(dv, h);
-      const std::int64_t q_step = dq.stride(dq.rank() - 2), k_step = dk.stride(dk.rank() - 2), v_step = dv.stride(dv.rank() - 2);
+      const Matrix<T> by_q = dq_of(h), by_k = dk_of(h), by_v = dv_of(h);
       for (std::int64_t j = 0; j < s.keys; ++j) {
-        std::fill_n(by_k + j * k_step, s.width, T{});
-        std::fill_n(by_v + j * v_step, s.value_width, T{});
+        std::fill_n(by_k.data + j * by_k.row_stride, s.width, T{});
+        std::fill_n(by_v.data + j * by_v.row_stride, s.value_width, T{});
       }
-      for (std::int64_t first = 0; first < s.queries; first += s.block()) {
-        const std::int64_t n = std::min(s.block(), s.queries - first), reach = s.seen(first + n - 1);
-        weights(p, s, queries, keys, m, first, n, reach);
-        const Operand<T> d{cotangent.data + first * cotangent.step, cotangent.step};
-        gemm<T>(dp, reach, n, reach, s.value_width, d, {values.data, values.step, true});
-        gemm<T>(by_v, v_step, reach, s.value_width, n, {p, reach, true}, d, T{1}, T{1});
-        detail::vectorised([&] {
-          constexpr std::int64_t lanes = 64 / sizeof(T);
-          for (std::int64_t i = 0; i < n; ++i) {
-            const T* w = p + i * reach;
-            T *const g = dp + i * reach, lane[lanes] = {};
-            std::int64_t j = 0;
-            for (; j + lanes <= reach; j += lanes)
-              for (std::int64_t c = 0; c < lanes; ++c) lane[c] += w[j + c] * g[j + c];
-            double along = 0;
-            for (; j < reach; ++j) along += static_cast<double>(w[j] * g[j]);
-            for (std::int64_t c = 0; c < lanes; ++c) along += static_cast<double>(lane[c]);
-            const T level = static_cast<T>(along);
-            for (j = 0; j < reach; ++j) g[j] = w[j] * (g[j] - level);
-          }
-        });
-        gemm<T>(by_q + first * q_step, q_step, n, s.width, reach, {dp, reach}, keys, scale);
-        gemm<T>(by_k, k_step, reach, s.width, n, {dp, reach, true}, {queries.data + first * queries.step, queries.step}, scale, T{1});
-      }
+      for_each_block(s, [&](std::int64_t first, std::int64_t n, std::int64_t reach) {
+        const Matrix<T> w{p, n, reach, in_packs<T>(s.keys), 1}, g{dp, n, reach, in_packs<T>(s.keys), 1};
+        const Matrix<const T> d = rows_of(cotangents, first, n);
+        weights(w, s, queries, keys_in_columns, m, first);
+        small_product(g, d, columns_of(values_in_columns, reach));
+        small_product(rows_of(by_v, 0, reach), transposed(read(w)), d, {.adds = true});
+        detail::vectorised([&] { through_softmax(g, w); });
+        small_product(rows_of(by_q, first, n), read(g), rows_of(keys, 0, reach), {.factor = scale});
+        small_product(rows_of(by_k, 0, reach), transposed(read(g)), rows_of(queries, first, n), {.factor = scale, .adds = true});
+      });
     });
   });
 }
@@ -209,14 +235,6 @@ struct Operands {
   Heads heads;
   Dtype dtype;
 };
-
-/// The array itself where BLAS can read its heads, else a copy.
-Array readable(const Array& a) {
-  const int r = a.rank();
-  const std::int64_t width = a.size(r - 1), step = a.stride(r - 2);
-  const bool fine = (width <= 1 || a.stride(r - 1) == 1) && step >= std::max<std::int64_t>(width, 1) && step <= INT_MAX;
-  return fine ? a : a.clone();
-}
 
 Operands operands(const Array& q, const Array& k, const Array& v, const Array& mask, const AttentionOptions& o) {
   const std::string shapes = fmt::format("q {}, k {}, v {}{}", to_string(q.shape()), to_string(k.shape()), to_string(v.shape()),
@@ -232,14 +250,13 @@ Operands operands(const Array& q, const Array& k, const Array& v, const Array& m
   require(q.size(r - 1) == k.size(r - 1), "queries and keys differ in width");
   require(k.size(r - 2) == v.size(r - 2), "keys and values differ in number");
   require(!o.causal || q.size(r - 2) <= k.size(r - 2), "a causal mask needs at least as many keys as queries");
-  for (int i = r - 2; i < r; ++i) require(std::max({q.size(i), k.size(i), v.size(i)}) <= INT_MAX, "a matrix is too large to multiply");
   Operands a;
   a.dtype = common_dtype({&q, &k, &v});
   visit_floating(a.dtype, [](auto) {});
-  const auto plain = [&](const Array& x) { return readable(in_dtype(x, a.dtype)); };
-  a.q = plain(q), a.k = plain(k), a.v = plain(v);
-  a.heads = {1, q.size(r - 2), k.size(r - 2), q.size(r - 1), v.size(r - 1), o.scale, o.causal};
+  a.q = in_dtype(q, a.dtype), a.k = in_dtype(k, a.dtype), a.v = in_dtype(v, a.dtype);
+  a.heads = {1, q.size(r - 2), k.size(r - 2), q.size(r - 1), v.size(r - 1), 1, o.scale, o.causal};
   for (int i = 0; i < r - 2; ++i) a.heads.count *= q.size(i);
+  a.heads.slots = std::clamp<std::int64_t>(a.heads.count, 1, loop_threads());
   if (!mask) return a;
   if (mask.dtype() != boolean) common_dtype({&q, &mask});  // refuses others
   Shape all = q.shape();
@@ -263,6 +280,11 @@ Array beside(const Shape& shape, Dtype dtype) {
   return Array::make(rows, dtype).permute(std::span(order).first(static_cast<std::size_t>(r)));
 }
 
+/// A room for each slot.
+template <class Room> Array rooms(const Operands& a, Room room) {
+  return visit_floating(a.dtype, [&](auto type) { return Array::make({checked_product(a.heads.slots, room(type))}, a.dtype); });
+}
+
 }  // namespace
 
 Array attention(const Array& q, const Array& k, const Array& v, const Array& mask, const AttentionOptions& options) {
@@ -272,19 +294,18 @@ Array attention(const Array& q, const Array& k, const Array& v, const Array& mas
   Array y = beside(shape, a.dtype);
   if (y.size() == 0) return y;
   if (a.heads.keys == 0) return Array::full(shape, 0, a.dtype);
-  launch(attention_kernel, y, a.q, a.k, a.v, a.mask, Array::make({checked_product(a.heads.slots(), a.heads.room())}, a.dtype), a.heads);
+  launch(attention_kernel, y, a.q, a.k, a.v, a.mask, rooms(a, [&]<class T>(std::type_identity<T>) { return a.heads.forward_room<T>(); }), a.heads);
   return y;
 }
 
 std::vector<Array> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
                                       const AttentionOptions& options) {
   const Operands a = operands(q, k, v, mask, options);
-  const Array along = readable(in_dtype(dy, a.dtype));
   const Heads& s = a.heads;
   if (s.count == 0 || s.queries == 0 || s.keys == 0)
     return {Array::full(q.shape(), 0, a.dtype), Array::full(k.shape(), 0, a.dtype), Array::full(v.shape(), 0, a.dtype)};
   const Array dq = beside(q.shape(), a.dtype), dk = beside(k.shape(), a.dtype), dv = beside(v.shape(), a.dtype);
-  launch(gradient_kernel, dq, dk, dv, along, a.q, a.k, a.v, a.mask, Array::make({checked_product(s.slots(), 2 * s.room())}, a.dtype), s);
+  launch(gradient_kernel, dq, dk, dv, in_dtype(dy, a.dtype), a.q, a.k, a.v, a.mask, rooms(a, [&]<class T>(std::type_identity<T>) { return s.reverse_room<T>(); }), s);
   return {dq, dk, dv};
 }
 

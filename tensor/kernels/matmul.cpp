@@ -9,7 +9,7 @@
 #include <climits>
 
 #include <dz/tensor/kernels/kernels.hpp>
-#include <dz/tensor/kernels/map.hpp>
+#include <dz/tensor/kernels/small_product.hpp>
 #include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 
@@ -28,75 +28,39 @@ template <class T> void loop_matmul(const Matrix<T>& out, const Matrix<const T>&
     }
 }
 
-// ---- small float32 products: packs of a row of the result, the elements of a spread over them one by one
+// ---- small float32 products
 
-using detail::load;
-using detail::store;
-using detail::sum_of;
-constexpr std::int64_t width = Pack<float>::width, most_panel = 8192;  // floats of b laid out in whole packs on the stack
+constexpr std::int64_t most_panel = 8192;  // floats of b laid out in whole packs on the stack
 
 /// Σ a[k]·b[k].
 DZ_INLINE float dot(const float* a, const float* b, std::int64_t n) {
+  constexpr std::int64_t width = Pack<float>::width;
   if (n < width) {
     float sum = 0;
     for (std::int64_t k = 0; k < n; ++k) sum += a[k] * b[k];
     return sum;
   }
   Pack<float> sums(0);
-  for (std::int64_t k = 0; k < n; k += width) sums = sums + load<float>(a + k, 1, n - k) * load<float>(b + k, 1, n - k);
-  return sum_of(sums);
+  for (std::int64_t k = 0; k < n; k += width) sums = sums + detail::load<float>(a + k, 1, n - k) * detail::load<float>(b + k, 1, n - k);
+  return detail::sum_of(sums);
 }
-
-/// `rows` rows of the result, over one pack of its columns. The panel holds rows of b, `step` apart.
-template <int rows> DZ_INLINE void tile(const Matrix<float>& out, std::int64_t i, std::int64_t j, const Matrix<const float>& a, const float* panel,
-                                        std::int64_t step, const float* bias) {
-  const std::int64_t n = out.columns - j;
-  const Pack<float> start = bias ? load<float>(bias + j, 1, n) : Pack<float>(0);
-  typename Pack<float>::V sum[rows];
-  for (int r = 0; r < rows; ++r) sum[r] = start.v;
-  const float* from = a.data + i * a.row_stride;
-  for (std::int64_t k = 0; k < a.columns; ++k, from += a.column_stride) {
-    const Pack<float> right = load<float>(panel + k * step + j, 1, width);
-    for (int r = 0; r < rows; ++r) sum[r] = sum[r] + right.v * from[r * a.row_stride];
-  }
-  for (int r = 0; r < rows; ++r) store<float>(out.data + (i + r) * out.row_stride + j, 1, n, Pack<float>(sum[r]));
-}
-
-DZ_INLINE void tiles(const Matrix<float>& out, const Matrix<const float>& a, const float* panel, std::int64_t step, const float* bias) {
-  for (std::int64_t j = 0; j < out.columns; j += width) {
-    std::int64_t i = 0;
-    for (; i + 4 <= out.rows; i += 4) tile<4>(out, i, j, a, panel, step, bias);
-    for (; i < out.rows; ++i) tile<1>(out, i, j, a, panel, step, bias);
-  }
-}
-
-/// Rounded up to whole packs.
-constexpr std::int64_t packed(std::int64_t columns) { return (columns + width - 1) / width * width; }
 
 bool is_small(const Matrix<float>& out, std::int64_t inner) {
   return inner <= pack_product && out.rows <= pack_product && out.columns <= pack_product && out.rows * out.columns <= pack_product &&
-         out.rows * out.columns * inner <= pack_product && inner * packed(out.columns) <= most_panel;
+         out.rows * out.columns * inner <= pack_product && inner * detail::in_packs<float>(out.columns) <= most_panel;
 }
 
 /// out = a·b (+ bias along every row) where is_small.
 void small_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias = nullptr) {
-  detail::vectorised([&, out = out, a = a, b = b]() __attribute__((always_inline)) {
-    if (a.column_stride == 1 && b.row_stride == 1 && (out.rows < 4 || out.columns < 4)) {
+  if (a.column_stride == 1 && b.row_stride == 1 && (out.rows < 4 || out.columns < 4))
+    return detail::vectorised([&, out = out, a = a, b = b]() __attribute__((always_inline)) {
       for (std::int64_t i = 0; i < out.rows; ++i)
         for (std::int64_t j = 0; j < out.columns; ++j)
-          out.data[i * out.row_stride + j] =
-              (bias ? bias[j] : 0) + dot(a.data + i * a.row_stride, b.data + j * b.column_stride, a.columns);
-      return;
-    }
-    if (b.column_stride == 1 && out.columns % width == 0) return tiles(out, a, b.data, b.row_stride, bias);
-    alignas(64) float panel[most_panel];
-    const std::int64_t step = packed(out.columns);
-    for (std::int64_t k = 0; k < b.rows; ++k) {
-      for (std::int64_t j = 0; j < b.columns; ++j) panel[k * step + j] = b.data[k * b.row_stride + j * b.column_stride];
-      for (std::int64_t j = b.columns; j < step; ++j) panel[k * step + j] = 0;
-    }
-    tiles(out, a, panel, step, bias);
-  });
+          out.data[i * out.row_stride + j] = (bias ? bias[j] : 0) + dot(a.data + i * a.row_stride, b.data + j * b.column_stride, a.columns);
+    });
+  alignas(64) float panel[most_panel];
+  float* room = panel;
+  detail::small_product(out, a, detail::in_packed_rows(b, room), {.bias = bias});
 }
 
 /// How BLAS is told of a layout: in rows, or in columns (the transposed matrix in rows).

@@ -1,0 +1,89 @@
+#include <dz/tensor/kernels/small_product.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <dz/tensor/kernels/packing.hpp>
+#include <dz/tensor/kernels/vectorised.hpp>
+
+namespace dz::kernels::detail {
+namespace {
+
+/// f(0), f(1), … of constants: what it indexes can stay in registers.
+template <int n, class F> DZ_INLINE void unrolled(const F& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (f(std::integral_constant<int, i>{}), ...); }(std::make_integer_sequence<int, n>{});
+}
+
+/// `rows` rows of the result over `packs` packs of its columns, the last of which may be wider than what is left.
+template <int rows, int packs, class T> DZ_INLINE void tile(const Matrix<T>& out, std::int64_t i, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+  using V = typename Pack<T>::V;
+  constexpr std::int64_t width = Pack<T>::width;
+  V sum[rows][packs] = {};
+  const T *left = a.data + i * a.row_stride, *right = b.data + j;
+  for (std::int64_t k = a.columns; k > 0; --k, left += a.column_stride, right += b.row_stride) {
+    V along[packs];
+    unrolled<packs>([&](auto c) __attribute__((always_inline)) { std::memcpy(&along[c], right + c * width, sizeof(V)); });
+    unrolled<rows>([&](auto r) __attribute__((always_inline)) {
+      const T x = left[r * a.row_stride];
+      unrolled<packs>([&](auto c) __attribute__((always_inline)) { sum[r][c] += along[c] * x; });
+    });
+  }
+  unrolled<rows>([&](auto r) __attribute__((always_inline)) {
+    unrolled<packs>([&](auto c) __attribute__((always_inline)) {
+      const std::int64_t column = j + c * width, n = out.columns - column;
+      T* const y = out.data + (i + r) * out.row_stride + column;
+      Pack<T> v = Pack<T>(V(sum[r][c] * sums.factor));
+      if (sums.bias) v = v + load<T>(sums.bias + column, 1, n);
+      if (sums.adds) v = v + load<T>(y, 1, n);
+      store<T>(y, 1, n, v);
+    });
+  });
+}
+
+template <int packs, class T> DZ_INLINE void band(const Matrix<T>& out, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+  std::int64_t i = 0;
+  for (; i + 4 <= out.rows; i += 4) tile<4, packs>(out, i, j, a, b, sums);
+  for (; i < out.rows; ++i) tile<1, packs>(out, i, j, a, b, sums);
+}
+
+/// `most` packs side by side are what the registers hold.
+template <int most, class T> DZ_INLINE void bands(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+  constexpr std::int64_t width = Pack<T>::width;
+  std::int64_t j = 0;
+  for (; j + (most - 1) * width < out.columns; j += most * width) band<most>(out, j, a, b, sums);
+  for (; j < out.columns; j += width) band<1>(out, j, a, b, sums);
+}
+
+}  // namespace
+
+template <class T> void small_product(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+  if (active_isa() == Isa::avx512)
+    return in_avx512([&, out = out, a = a, b = b, sums = sums]() __attribute__((always_inline)) { bands<2>(out, a, b, sums); });
+  vectorised([&, out = out, a = a, b = b, sums = sums]() __attribute__((always_inline)) { bands<1>(out, a, b, sums); });
+}
+
+template <class T> Matrix<const T> copied_to_packs(const Matrix<const T>& m, T*& room) {
+  const std::int64_t step = in_packs<T>(m.columns);
+  T* const to = std::exchange(room, room + m.rows * step);
+  const Matrix<const T> copy{to, m.rows, m.columns, step, 1};
+  if constexpr (std::is_same_v<T, float>)
+    if (m.column_stride != 1 && m.row_stride == 1 && m.columns == step && m.columns > 0 && active_isa() == Isa::avx512) {
+      pack_rows(to, m, Precision::full);
+      return copy;
+    }
+  for (std::int64_t i = 0; i < m.rows; ++i) {
+    const T* const from = m.data + i * m.row_stride;
+    if (m.column_stride == 1) std::copy_n(from, m.columns, to + i * step);
+    else
+      for (std::int64_t j = 0; j < m.columns; ++j) to[i * step + j] = from[j * m.column_stride];
+    std::fill(to + i * step + m.columns, to + (i + 1) * step, T{});
+  }
+  return copy;
+}
+
+template void small_product(const Matrix<float>&, const Matrix<const float>&, const Matrix<const float>&, const Sums<float>&);
+template void small_product(const Matrix<double>&, const Matrix<const double>&, const Matrix<const double>&, const Sums<double>&);
+template Matrix<const float> copied_to_packs(const Matrix<const float>&, float*&);
+template Matrix<const double> copied_to_packs(const Matrix<const double>&, double*&);
+
+}  // namespace dz::kernels::detail
