@@ -121,7 +121,7 @@ int run_predict(const Options& o) {
   const auto [set, called] = o.unlabelled ? read_unlabelled(o) : Unlabelled{read_set(o, o.task, o.data, o.labels), {}};
   const Network network = make_network(o, task_of(o, set), set.x);
   const auto guard = no_grad();
-  const Tensor z = logits(network, set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
+  const Tensor z = logits(network, set.x), p = probabilities(z);
   const std::vector<std::int64_t> said = predicted_classes(z);
   const std::vector<double> probability = p.to_vector();
   const std::vector<std::string> names = o.task.classes.value_or(std::vector<std::string>());

@@ -192,6 +192,8 @@ Network make_network(const Options& o, const Task& task, const Tensor& x) {
 
 std::int64_t samples_at_once(const Network& network) { return std::max<std::int64_t>(1, most_elements / network.widest()); }
 
+Tensor probabilities(const Tensor& z) { return z.size(1) == 1 ? sigmoid(z) : softmax(z); }
+
 Tensor logits(const Network& network, const Tensor& x, std::vector<LiveUnits>* hidden) {
   const auto guard = no_grad();
   const auto evaluation = training(false);

@@ -90,6 +90,9 @@ std::int64_t samples_at_once(const Network& network);
 /// The notes' cost: cross-entropy, mean over the samples, and λ/(2m)·Σ‖W‖².
 Tensor cost(const Network& network, const Tensor& x, const Tensor& y, double l2);
 
+/// What logits say, of the same shape: of one output, how probable class 1 is.
+Tensor probabilities(const Tensor& z);
+
 /// What a network makes of a set, as logits().
 struct Evaluation {
   double cost;

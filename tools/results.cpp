@@ -101,22 +101,21 @@ std::optional<Boundary> boundary(const Network& network, const Dataset& set) {
       centres.push_back(b.top - (b.top - b.bottom) * static_cast<double>(row) / (grid - 1));
     }
   const Tensor x(Array::of(centres, {grid * grid, 2}).cast(set.x.dtype()));
-  const Tensor z = logits(network, x);
-  const std::int64_t outputs = z.size(1);
-  b.probability = outputs == 1 ? sigmoid(z).value().reshape({grid, grid}) : softmax(z).value().reshape({grid, grid, outputs});
+  const Array p = probabilities(logits(network, x)).value();
+  b.probability = p.size(1) == 1 ? p.reshape({grid, grid}) : p.reshape({grid, grid, p.size(1)});
   return b;
 }
 
 /// The misclassified pictures, the surest mistakes first.
 void add_mistakes(Report& report, const Network& network, const Dataset& set) {
   const auto guard = no_grad();
-  const Tensor z = logits(network, set.x), p = z.size(1) == 1 ? sigmoid(z) : softmax(z);
+  const Tensor z = logits(network, set.x), p = probabilities(z);
   const std::vector<std::int64_t> said = predicted_classes(z), is = class_numbers(set);
-  const std::vector<double> probabilities = p.to_vector();
+  const std::vector<double> probability = p.to_vector();
   const auto classes = static_cast<std::size_t>(z.size(1));
   const auto certainty = [&](std::size_t i) {
-    if (classes == 1) return said[i] == 1 ? probabilities[i] : 1 - probabilities[i];
-    return probabilities[i * classes + static_cast<std::size_t>(said[i])];
+    if (classes == 1) return said[i] == 1 ? probability[i] : 1 - probability[i];
+    return probability[i * classes + static_cast<std::size_t>(said[i])];
   };
   std::vector<std::size_t> wrong;
   for (std::size_t i = 0; i < said.size(); ++i)
