@@ -15,7 +15,7 @@ template <int n, class F> DZ_INLINE void unrolled(const F& f) {
 }
 
 /// `rows` rows of the result over `packs` packs of its columns, the last of which may be wider than what is left.
-template <int rows, int packs, class T> DZ_INLINE void tile(const Matrix<T>& out, std::int64_t i, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+template <int rows, int packs, class T> DZ_INLINE void tile(const Matrix<T>& out, std::int64_t i, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
   using V = typename Pack<T>::V;
   constexpr std::int64_t width = Pack<T>::width;
   V sum[rows][packs] = {};
@@ -32,34 +32,34 @@ template <int rows, int packs, class T> DZ_INLINE void tile(const Matrix<T>& out
     unrolled<packs>([&](auto c) __attribute__((always_inline)) {
       const std::int64_t column = j + c * width, n = out.columns - column;
       T* const y = out.data + (i + r) * out.row_stride + column;
-      Pack<T> v = Pack<T>(V(sum[r][c] * sums.factor));
-      if (sums.bias) v = v + load<T>(sums.bias + column, 1, n);
-      if (sums.adds) v = v + load<T>(y, 1, n);
+      Pack<T> v = Pack<T>(V(sum[r][c] * epilogue.factor));
+      if (epilogue.bias) v = v + load<T>(epilogue.bias + column, 1, n);
+      if (epilogue.adds) v = v + load<T>(y, 1, n);
       store<T>(y, 1, n, v);
     });
   });
 }
 
-template <int packs, class T> DZ_INLINE void band(const Matrix<T>& out, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+template <int packs, class T> DZ_INLINE void band(const Matrix<T>& out, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
   std::int64_t i = 0;
-  for (; i + 4 <= out.rows; i += 4) tile<4, packs>(out, i, j, a, b, sums);
-  for (; i < out.rows; ++i) tile<1, packs>(out, i, j, a, b, sums);
+  for (; i + 4 <= out.rows; i += 4) tile<4, packs>(out, i, j, a, b, epilogue);
+  for (; i < out.rows; ++i) tile<1, packs>(out, i, j, a, b, epilogue);
 }
 
-/// `most` packs side by side are what the registers hold.
-template <int most, class T> DZ_INLINE void bands(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+/// `most` packs side by side: with four rows, as many sums as the multipliers want at once and the registers hold.
+template <int most, class T> DZ_INLINE void bands(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
   constexpr std::int64_t width = Pack<T>::width;
   std::int64_t j = 0;
-  for (; j + (most - 1) * width < out.columns; j += most * width) band<most>(out, j, a, b, sums);
-  for (; j < out.columns; j += width) band<1>(out, j, a, b, sums);
+  for (; j + (most - 1) * width < out.columns; j += most * width) band<most>(out, j, a, b, epilogue);
+  for (; j < out.columns; j += width) band<1>(out, j, a, b, epilogue);
 }
 
 }  // namespace
 
-template <class T> void small_product(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums) {
+template <class T> void small_product(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
   if (active_isa() == Isa::avx512)
-    return in_avx512([&, out = out, a = a, b = b, sums = sums]() __attribute__((always_inline)) { bands<2>(out, a, b, sums); });
-  vectorised([&, out = out, a = a, b = b, sums = sums]() __attribute__((always_inline)) { bands<1>(out, a, b, sums); });
+    return in_avx512([&, out = out, a = a, b = b, epilogue = epilogue]() __attribute__((always_inline)) { bands<2>(out, a, b, epilogue); });
+  vectorised([&, out = out, a = a, b = b, epilogue = epilogue]() __attribute__((always_inline)) { bands<1>(out, a, b, epilogue); });
 }
 
 template <class T> Matrix<const T> copied_to_packs(const Matrix<const T>& m, T*& room) {
@@ -81,8 +81,8 @@ template <class T> Matrix<const T> copied_to_packs(const Matrix<const T>& m, T*&
   return copy;
 }
 
-template void small_product(const Matrix<float>&, const Matrix<const float>&, const Matrix<const float>&, const Sums<float>&);
-template void small_product(const Matrix<double>&, const Matrix<const double>&, const Matrix<const double>&, const Sums<double>&);
+template void small_product(const Matrix<float>&, const Matrix<const float>&, const Matrix<const float>&, const Epilogue<float>&);
+template void small_product(const Matrix<double>&, const Matrix<const double>&, const Matrix<const double>&, const Epilogue<double>&);
 template Matrix<const float> copied_to_packs(const Matrix<const float>&, float*&);
 template Matrix<const double> copied_to_packs(const Matrix<const double>&, double*&);
 

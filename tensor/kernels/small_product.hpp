@@ -11,14 +11,14 @@ namespace dz::kernels::detail {
 template <class T> constexpr std::int64_t in_packs(std::int64_t columns) { return (columns + Pack<T>::width - 1) / Pack<T>::width * Pack<T>::width; }
 
 /// What becomes of the sums: bias + factor·sum, written or added.
-template <class T> struct Sums {
+template <class T> struct Epilogue {
   T factor = 1;
   bool adds = false;
   const T* bias = nullptr;  // an element for each column
 };
 
 /// out gets a·b. The result lies in rows; b's rows lie in one piece each and can be read up to a whole pack. For float and double.
-template <class T> void small_product(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Sums<T>& sums = {});
+template <class T> void small_product(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue = {});
 
 /// A copy of m in rows of whole packs, zeros at their ends, to `room`, which then goes on behind it.
 template <class T> Matrix<const T> copied_to_packs(const Matrix<const T>& m, T*& room);

@@ -33,15 +33,15 @@ template <class T> void check_product(std::int64_t m, std::int64_t n, std::int64
   T* next = room.data();
   const Matrix<const T> right = in_packed_rows(b.matrix, next);
   CHECK(room.back() == T(77));
-  for (const Sums<T>& sums : {Sums<T>{}, Sums<T>{.factor = T(0.5), .adds = true}, Sums<T>{.bias = bias.values.data()}}) {
+  for (const Epilogue<T>& epilogue : {Epilogue<T>{}, Epilogue<T>{.factor = T(0.5), .adds = true}, Epilogue<T>{.bias = bias.values.data()}}) {
     std::vector<T> out = before.values;
-    small_product(Matrix<T>{out.data(), m, n, n + gap, 1}, a.matrix, right, sums);
+    small_product(Matrix<T>{out.data(), m, n, n + gap, 1}, a.matrix, right, epilogue);
     double worst = 0;
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
         double sum = 0;
         for (std::int64_t l = 0; l < k; ++l) sum += a.at(i, l) * b.at(l, j);
-        const double expected = (sums.bias ? bias.at(0, j) : 0) + static_cast<double>(sums.factor) * sum + (sums.adds ? before.at(i, j) : 0);
+        const double expected = (epilogue.bias ? bias.at(0, j) : 0) + static_cast<double>(epilogue.factor) * sum + (epilogue.adds ? before.at(i, j) : 0);
         worst = std::max(worst, std::abs(static_cast<double>(out[static_cast<std::size_t>(i * (n + gap) + j)]) - expected));
       }
     CHECK(worst < (sizeof(T) == 4 ? 2e-6 : 4e-15) * static_cast<double>(k + 1));
