@@ -52,8 +52,8 @@ using Count = std::atomic<std::uint32_t>;
 
 struct Storage {
   Count count{1};
-  int written_line;  // as written_file: set where `written` is
-  std::uint64_t written = 0;  // in place, the last time, by the write clock
+  int written_line;           // set, as written_file is, with the first write in place
+  std::uint64_t written = 0;  // the last time, by the write clock
   const char* written_file;
   std::int64_t piece_bytes;  // of the pool's piece that this header opens
 };

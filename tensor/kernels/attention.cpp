@@ -59,7 +59,6 @@ template <class T> auto heads_to_write(const Array& a) {
   return [base = a.writable<T>(), &a, r = a.rank()](std::int64_t h) { return Matrix<T>{base + offset_of(a, h), a.size(r - 2), a.size(r - 1), a.stride(r - 2), 1}; };
 }
 
-template <class T> Matrix<T> transposed(const Matrix<T>& m) { return {m.data, m.columns, m.rows, m.column_stride, m.row_stride}; }
 /// Rows [first, first + n), and columns [0, n).
 template <class T> Matrix<T> rows_of(const Matrix<T>& m, std::int64_t first, std::int64_t n) { return {m.data + first * m.row_stride, n, m.columns, m.row_stride, m.column_stride}; }
 template <class T> Matrix<T> columns_of(const Matrix<T>& m, std::int64_t n) { return {m.data, m.rows, n, m.row_stride, m.column_stride}; }

@@ -337,9 +337,10 @@ template <std::size_t N, std::size_t bytes, std::size_t... I> DZ_INLINE Array ma
 
 /// `spare`, where it is not null, is one of the operands, which the caller gives up: the result is written over it where nobody else holds it.
 template <std::size_t N, std::size_t bytes> Array map_formula(const Formula<N, bytes>& f, const Operands<N>& given, Array* spare) {
-  if (dz::detail::is_heard()) [[unlikely]] return map_any(f, given, spare, std::make_index_sequence<N>{});
-  if (are_single<N>(given)) return map_single(f, given, spare, std::make_index_sequence<N>{});
-  if (alike<N>(given)) return map_alike(f, given, spare);
+  if (!dz::detail::is_heard()) [[likely]] {
+    if (are_single<N>(given)) return map_single(f, given, spare, std::make_index_sequence<N>{});
+    if (alike<N>(given)) return map_alike(f, given, spare);
+  }
   return map_any(f, given, spare, std::make_index_sequence<N>{});
 }
 

@@ -160,8 +160,6 @@ void matmul_kernel(const Array& out, const Array& a, const Array& b, Precision p
   });
 }
 
-template <class T> Matrix<T> transposed(const Matrix<T>& m) { return {m.data, m.columns, m.rows, m.column_stride, m.row_stride}; }
-
 Dtype dtype_of_both(const Array& a, const Array& b) { return a.dtype() == b.dtype() && !a.is_number() && !b.is_number() ? a.dtype() : common_dtype({&a, &b}); }
 
 /// BLAS wants unit steps along one of the last two axes and sizes within an int: a itself, or a copy in `room` where it is otherwise, or of another dtype.

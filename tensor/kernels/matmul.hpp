@@ -12,6 +12,7 @@ template <class T> struct Matrix {
   T* data;
   std::int64_t rows, columns, row_stride, column_stride;
 };
+template <class T> Matrix<T> transposed(const Matrix<T>& m) { return {m.data, m.columns, m.rows, m.column_stride, m.row_stride}; }
 
 /// The processor computes in bfloat16, and oneDNN makes use of it.
 bool onednn_has_bfloat16();
