@@ -20,6 +20,23 @@ namespace dz::memory {
 void* take(std::size_t bytes);
 /// Gives back a piece that take(bytes) gave; from any thread.
 void give(void* piece, std::size_t bytes) noexcept;
+
+/// A piece of the pool while it lives, or none for 0 bytes.
+class Room {
+ public:
+  explicit Room(std::size_t bytes) : bytes_(bytes), piece_(bytes ? take(bytes) : nullptr) {}
+  ~Room() {
+    if (piece_) give(piece_, bytes_);
+  }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+  void* piece() const { return piece_; }
+
+ private:
+  std::size_t bytes_;
+  void* piece_;
+};
+
 /// Gives the shared lists' and this thread's large pieces back to the system.
 void trim() noexcept;
 

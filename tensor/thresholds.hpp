@@ -15,13 +15,13 @@ extern constinit std::int64_t elementwise_grain;
 extern constinit std::int64_t loop_product;
 /// The same for float32, whose loops are of packs.
 extern constinit std::int64_t pack_product;
-/// Multiply-adds from which a float32 product is oneDNN's; between the two it is BLAS's.
-extern constinit std::int64_t onednn_product;
+/// Multiply-adds from which a float32 product is gone through in tiles, on AVX-512; between the two, and elsewhere, it is BLAS's.
+extern constinit std::int64_t tile_product;
+/// The rows, and columns, that such a product has at least: one of fewer is BLAS's.
+extern constinit std::int64_t tile_side;
 /// A float32 product of which rows of a and columns of b lie along the common axis is taken as dot products from so many terms on, and up to so
-/// many columns.
-extern constinit std::int64_t dot_terms, dot_columns;
-/// Rows from which a float32 product has its right operand packed beforehand, the left one lying in rows or in columns.
-extern constinit std::int64_t packed_rows, packed_rows_of_columns;
+/// many columns or, of float32 operands that are not to be rounded, rows.
+extern constinit std::int64_t dot_terms, dot_columns, dot_rows;
 /// Elements of a convolution's matrix of windows that are laid out at a time.
 extern constinit std::int64_t window_elements;
 
@@ -51,11 +51,11 @@ inline constexpr Threshold all_thresholds[] = {
     {"elementwise_grain", &elementwise_grain},
     {"loop_product", &loop_product},
     {"pack_product", &pack_product},
-    {"onednn_product", &onednn_product},
+    {"tile_product", &tile_product},
+    {"tile_side", &tile_side},
     {"dot_terms", &dot_terms},
     {"dot_columns", &dot_columns},
-    {"packed_rows", &packed_rows},
-    {"packed_rows_of_columns", &packed_rows_of_columns},
+    {"dot_rows", &dot_rows},
     {"pack_bytes", &thresholds::pack_bytes},
     {"sum_block", &thresholds::sum_block},
     {"sum_chunk", &thresholds::sum_chunk},

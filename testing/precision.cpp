@@ -29,8 +29,7 @@ struct Way {
   const char* name;
   Isa isa = Isa::avx512;
   int threads = 1;
-  std::int64_t grain = elementwise_grain, loop = loop_product, packs = pack_product, onednn = onednn_product, windows = window_elements, dot = dot_terms,
-               packed = packed_rows;
+  std::int64_t grain = elementwise_grain, loop = loop_product, packs = pack_product, tiles = tile_product, side = tile_side, windows = window_elements, dot = dot_terms;
   Reverse reverse = Reverse::fused;
 };
 
@@ -50,18 +49,17 @@ std::vector<Way> forced_ways() {
           {.name = "split among three threads, composed", .threads = 3, .grain = 8, .reverse = Reverse::composed},
           {.name = "products by a loop", .loop = never, .packs = 0},
           {.name = "products by packs", .packs = 1'000'000},
-          {.name = "products by BLAS", .loop = 0, .packs = 0, .onednn = never},
-          {.name = "products by oneDNN", .loop = 0, .packs = 0, .onednn = 0, .dot = never},
-          {.name = "products by oneDNN, packed before", .loop = 0, .packs = 0, .onednn = 0, .dot = never, .packed = 0},
-          {.name = "products by dot products", .loop = 0, .packs = 0, .onednn = 0, .dot = 0},
+          {.name = "products by BLAS", .loop = 0, .packs = 0, .tiles = never},
+          {.name = "products by tiles", .loop = 0, .packs = 0, .tiles = 0, .side = 0, .dot = never},
+          {.name = "products by dot products", .loop = 0, .packs = 0, .tiles = 0, .dot = 0},
           {.name = "windows in small blocks", .windows = 64}};
 }
 
 Run run(const Operation& o, const Tensors& inputs, const Way& w) {
   const force::InstructionSet isa(w.isa);
   const force::Threads threads(w.threads);
-  const force::Size grain(elementwise_grain, w.grain), loop(loop_product, w.loop), packs(pack_product, w.packs), onednn(onednn_product, w.onednn),
-      windows(window_elements, w.windows), dot(dot_terms, w.dot), packed(packed_rows, w.packed), turned(packed_rows_of_columns, w.packed);
+  const force::Size grain(elementwise_grain, w.grain), loop(loop_product, w.loop), packs(pack_product, w.packs), tiles(tile_product, w.tiles), side(tile_side, w.side),
+      windows(window_elements, w.windows), dot(dot_terms, w.dot);
   return run(o, inputs, w.reverse);
 }
 

@@ -1,4 +1,4 @@
-// Matrix products: oneDNN for large float32 ones, OpenBLAS for smaller ones and float64, loops where calling costs more than
+// Matrix products: tiles for small and for large float32 ones, OpenBLAS for those between and float64, loops where calling costs more than
 // computing. Which serves where was measured (docs/kernels.md).
 
 #include <dz/tensor/kernels/matmul.hpp>
@@ -10,12 +10,14 @@
 
 #include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/kernels/small_product.hpp>
+#include <dz/tensor/kernels/tiles.hpp>
 #include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 
 namespace dz::kernels {
 namespace {
 
+using detail::Finish;
 using detail::Matrix;
 
 template <class T> void loop_matmul(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b) {
@@ -83,13 +85,7 @@ template <class T> void blas_matmul(const Matrix<T>& out, const Matrix<const T>&
   else cblas_dgemm(CblasRowMajor, la.transpose, lb.transpose, m, n, k, 1, a.data, la.leading, b.data, lb.leading, 0, out.data, lc);
 }
 
-/// What follows a product: its columns' biases are added, then what is below 0 becomes 0.
-template <class T> struct Finish {
-  const T* bias = nullptr;
-  bool relu = false;
-};
-
-/// Finishing as a pass of its own. (oneDNN would attach relu too, but its relu of a NaN is 0.)
+/// Finishing as a pass of its own.
 template <class T> void finish_rows(const Matrix<T>& out, const Finish<T>& finish) {
   if (!finish.bias && !finish.relu) return;
   parallel_for(out.rows, std::max<std::int64_t>(1, elementwise_grain / out.columns), [&](std::int64_t begin, std::int64_t end) {
@@ -118,13 +114,12 @@ template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a,
     return finish_rows(out, finish);
   }
   if constexpr (std::is_same_v<T, float>)
-    if (static_cast<double>(outer) * static_cast<double>(a.columns) >= static_cast<double>(onednn_product)) {
-      if (detail::is_dot_product(a, b)) {
+    if (active_isa() == Isa::avx512 && static_cast<double>(outer) * static_cast<double>(a.columns) >= static_cast<double>(tile_product)) {
+      if (detail::is_dot_product(a, b, precision)) {
         detail::dot_matmul(out, a, b);
         return finish_rows(out, finish);
       }
-      for (const Precision p : {precision, Precision::full})
-        if (detail::onednn_matmul(out, a, b, finish.bias, p)) return finish_rows(out, {nullptr, finish.relu});
+      if (std::min(out.rows, out.columns) >= tile_side) return detail::tiled_product(out, detail::bands_of(a, precision), detail::strips_of(b, precision), precision, finish);
     }
   blas_matmul(out, a, b);
   finish_rows(out, finish);

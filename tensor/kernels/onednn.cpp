@@ -54,22 +54,6 @@ class AsManyThreadsAsAsked {
   int most_ = 0, limit_ = 0, dynamic_ = 0;
 };
 
-/// A piece of the pool, or none for 0 bytes.
-class Room {
- public:
-  explicit Room(std::size_t bytes) : bytes_(bytes), piece_(bytes ? memory::take(bytes) : nullptr) {}
-  ~Room() {
-    if (piece_) memory::give(piece_, bytes_);
-  }
-  Room(const Room&) = delete;
-  Room& operator=(const Room&) = delete;
-  void* piece() const { return piece_; }
-
- private:
-  std::size_t bytes_;
-  void* piece_;
-};
-
 constexpr std::size_t most_kept = 4096;  // primitives of a kind: shapes without end must not grow a cache without end
 
 struct Hash {
@@ -80,83 +64,9 @@ struct Hash {
   }
 };
 
-// ---- products of matrices
-
-/// Sizes, strides, precision and what follows: all that a product's primitive depends on.
-using ProductKey = std::array<std::int64_t, 10>;
-
-template <class T> dnnl::memory::desc describe(const Matrix<T>& m) {
-  return {{m.rows, m.columns}, dnnl::memory::data_type::f32, dnnl::memory::dims{m.row_stride, m.column_stride}};
-}
-
 dnnl::memory::data_type type_of(Precision p) { return p == Precision::bfloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32; }
 
 using tag = dnnl::memory::format_tag;
-
-dnnl::memory::desc describe(const Matrix<const float>& m, Packing packing, Precision precision) {
-  if (packing == Packing::given) return describe(m);
-  return {{m.rows, m.columns}, type_of(precision), packing == Packing::rows ? tag::ab : precision == Precision::full ? tag::BA16a64b : tag::BA16a64b2a};
-}
-
-struct ProductOperand {
-  Packing packing = Packing::given;
-  dnnl::memory taken;
-};
-
-struct Product {
-  dnnl::matmul primitive;
-  ProductOperand a, b;
-  dnnl::memory bias, out;
-  std::unordered_map<int, dnnl::memory> arguments;
-
-  Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, Precision precision, bool packs, bool with_bias) {
-    const bool rounds = precision == Precision::bfloat16;
-    const auto plain = rounds ? Packing::rows : Packing::given;
-    a.packing = packs && !lies_in_rows(x) ? Packing::rows : plain;
-    const auto as_a = describe(x, a.packing, precision);
-    const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, tag::ab);
-    const auto choose = [&](const dnnl::memory::desc& as_b) {
-      return dnnl::matmul::primitive_desc(with_bias ? dnnl::matmul::desc(as_a, as_b, as_bias, describe(y)) : dnnl::matmul::desc(as_a, as_b, describe(y)), cpu());
-    };
-    const auto strips = describe(w, Packing::strips, precision);
-    auto chosen = choose(packs ? dnnl::memory::desc({w.rows, w.columns}, type_of(precision), tag::any) : describe(w, plain, precision));
-    b.packing = packs && chosen.weights_desc() == strips ? Packing::strips : plain;
-    if (packs && b.packing != Packing::strips) chosen = choose(describe(w, plain, precision));  // it wants a packing of its own
-    primitive = dnnl::matmul(chosen);
-    a.taken = dnnl::memory(as_a, cpu(), DNNL_MEMORY_NONE);
-    b.taken = dnnl::memory(chosen.weights_desc(), cpu(), DNNL_MEMORY_NONE);
-    out = dnnl::memory(describe(y), cpu(), DNNL_MEMORY_NONE);
-    arguments = {{DNNL_ARG_SRC, a.taken}, {DNNL_ARG_WEIGHTS, b.taken}, {DNNL_ARG_DST, out}};
-    if (with_bias) arguments.emplace(DNNL_ARG_BIAS, bias = dnnl::memory(as_bias, cpu(), DNNL_MEMORY_NONE));
-  }
-};
-
-/// oneDNN packs a part of b again for every part of a; from so many rows on, packing it once before is quicker. What is to be rounded is
-/// packed on the way.
-bool worth_packing(const Matrix<const float>& a, Precision precision) {
-  if (active_isa() != Isa::avx512) return false;
-  const bool in_columns = a.column_stride != 1 && a.rows > 1;
-  return precision == Precision::bfloat16 || a.rows >= (in_columns ? packed_rows_of_columns : packed_rows);
-}
-
-/// A product's operand while it runs: the matrix itself, or room that it is packed into.
-class PackedOperand {
- public:
-  PackedOperand(ProductOperand& operand, const Matrix<const float>& m, Precision precision) : room_(operand.packing == Packing::given ? 0 : operand.taken.get_desc().get_size()) {
-    if (operand.packing == Packing::rows) pack_rows(room_.piece(), m, precision);
-    if (operand.packing == Packing::strips) pack_strips(room_.piece(), m, precision);
-    operand.taken.set_data_handle(room_.piece() ? room_.piece() : const_cast<float*>(m.data));
-  }
-
- private:
-  Room room_;
-};
-
-/// Of the thread's own: no lock on the way to a product.
-struct ProductCache {
-  dnnl::stream stream{cpu()};
-  std::unordered_map<ProductKey, Product, Hash> products;
-};
 
 // ---- convolutions
 
@@ -292,15 +202,10 @@ class ConvolutionOperand {
  private:
   ConvolutionArray& array_;
   const float* data_;
-  Room room_;
+  memory::Room room_;
 };
 
 }  // namespace
-
-bool onednn_has_bfloat16() {
-  constexpr auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
-}
 
 bool onednn_convolves(const Convolution& c, ConvolutionMap map, Precision precision, bool bias) {
   const AsManyThreadsAsAsked threads;
@@ -323,30 +228,6 @@ void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precisi
     cache.stream.wait();
   } catch (const dnnl::error& e) {
     throw MemoryError(std::string("oneDNN cannot run a convolution: ") + e.what());
-  }
-}
-
-bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias, Precision precision) {
-  const AsManyThreadsAsAsked threads;
-  static thread_local ProductCache cache;
-  const bool packs = worth_packing(a, precision);
-  const ProductKey key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride,
-                       static_cast<std::int64_t>(precision), (packs ? 2 : 0) + (bias ? 1 : 0)};
-  try {
-    auto found = cache.products.find(key);
-    if (found == cache.products.end()) {
-      if (cache.products.size() >= most_kept) cache.products.clear();
-      found = cache.products.emplace(key, Product(out, a, b, precision, packs, bias != nullptr)).first;
-    }
-    Product& p = found->second;
-    const PackedOperand left(p.a, a, precision), right(p.b, b, precision);
-    if (bias) p.bias.set_data_handle(const_cast<float*>(bias));
-    p.out.set_data_handle(out.data);
-    p.primitive.execute(cache.stream, p.arguments);
-    cache.stream.wait();
-    return true;
-  } catch (const dnnl::error&) {
-    return false;
   }
 }
 

@@ -6,15 +6,13 @@
 namespace dz::kernels::detail {
 namespace {
 
-// What is moved are cells of 32 bits: a float32, or two bfloat16 that are neighbours along the product's common axis.
-
 constexpr int lanes = Pack<float>::width;
-using Cells = dz::detail::Vector<std::uint32_t, 4 * lanes>::Type;
+using Cells = dz::detail::Vector<Cell, 4 * lanes>::Type;
 using Halves = dz::detail::Vector<std::uint16_t, 4 * lanes>::Type;
 using Floats = Pack<float>::V;
 using dz::detail::bits_to;
 
-template <Precision p> constexpr int per_cell = p == Precision::bfloat16 ? 2 : 1;
+template <Precision p> constexpr int per_cell = static_cast<int>(elements_of_cell(p));
 
 /// The nearest bfloat16s of both, one behind the other.
 DZ_INLINE Halves rounded(const Floats& first, const Floats& second) {
@@ -55,6 +53,12 @@ template <Precision p> DZ_INLINE Cells following(const float* from, std::int64_t
   else return bits_to<Cells>(rounded(load_floats(from, n), load_floats(from + lanes, n - lanes)));
 }
 
+/// The first n cells, or all.
+template <class To> DZ_INLINE void store_cells(To* to, const Cells& c, std::int64_t n) {
+  if (n >= lanes) std::memcpy(to, &c, sizeof c);
+  else std::memcpy(to, &c, sizeof(To) * static_cast<std::size_t>(n));
+}
+
 /// Exchanges, of two rows `distance` apart, the lanes that lie on the wrong side of the diagonal.
 template <int distance> DZ_INLINE void exchange(Cells& a, Cells& b) {
   [&]<int... l>(std::integer_sequence<int, l...>) __attribute__((always_inline)) {
@@ -74,68 +78,85 @@ DZ_INLINE void transpose(Cells (&rows)[lanes]) {
   exchange_all<1>(rows);
 }
 
-/// One block of a strip: `lanes` rows of cells of strip_columns columns.
-template <Precision p> DZ_INLINE void fill_block(std::uint32_t* to, const Matrix<const float>& m, std::int64_t row, std::int64_t column) {
-  constexpr int per = per_cell<p>;
-  if (lies_in_rows(m)) {
-    for (int r = 0; r < lanes; ++r, row += per)
-      for (std::int64_t j = 0; j < strip_columns; j += lanes) {
-        const std::int64_t n = row < m.rows ? m.columns - column - j : 0;
-        const Cells c = beside<p>(m.data + row * m.row_stride + column + j, m.row_stride, row + 1 < m.rows, n);
-        std::memcpy(to + r * strip_columns + j, &c, sizeof c);
-      }
-    return;
-  }
-  for (std::int64_t j = 0; j < strip_columns; j += lanes) {
-    Cells c[lanes];
-    for (int i = 0; i < lanes; ++i)
-      c[i] = following<p>(m.data + row + (column + j + i) * m.column_stride, column + j + i < m.columns ? m.rows - row : 0);
-    transpose(c);
-    for (int r = 0; r < lanes; ++r) std::memcpy(to + r * strip_columns + j, &c[r], sizeof c[r]);
-  }
+/// Asks for the floats of a pack of cells, long before they are read.
+template <Precision p> DZ_INLINE void fetch(const float* from) {
+  for (int i = 0; i < per_cell<p>; ++i) __builtin_prefetch(from + i * lanes, 0, 2);
 }
 
-template <Precision p> void fill_strips(std::uint32_t* to, const Matrix<const float>& m) {
-  constexpr std::int64_t step = rows_of_block(p), size = lanes * strip_columns;
-  const std::int64_t blocks = (m.rows + step - 1) / step, strips = (m.columns + strip_columns - 1) / strip_columns;
-  const bool by_rows = lies_in_rows(m);
-  parallel_for(strips * blocks, std::max<std::int64_t>(1, elementwise_grain / size), [&](std::int64_t begin, std::int64_t end) {
-    in_avx512([&, m = m]() __attribute__((always_inline)) {
-      for (std::int64_t k = begin; k < end; ++k) {  // in the order in which m lies
-        const std::int64_t strip = by_rows ? k % strips : k / blocks, block = by_rows ? k / strips : k % blocks;
-        fill_block<p>(to + (strip * blocks + block) * size, m, block * step, strip * strip_columns);
+template <Precision p> void band_of_rows(Cell* to, const void* of, std::int64_t row, std::int64_t cell, std::int64_t n) {
+  const auto& m = *static_cast<const Matrix<const float>*>(of);
+  in_avx512([=, m = m]() __attribute__((always_inline)) {
+    const std::int64_t rows = std::min(band_rows, m.rows - row);
+    for (std::int64_t k = 0; k < n; k += lanes) {  // all rows at once: memory is slow to begin with each
+      const std::int64_t at = (cell + k) * per_cell<p>;
+      const float* from = m.data + row * m.row_stride + at;
+      for (std::int64_t i = 0; i < rows; ++i, from += m.row_stride) {
+        fetch<p>(from + band_rows * m.row_stride);
+        store_cells(to + i * n + k, following<p>(from, m.columns - at), n - k);
       }
-    });
+    }
+    for (std::int64_t i = rows * n; i < band_rows * n; ++i) to[i] = 0;
+  });
+}
+
+template <Precision p> void band_across_columns(Cell* to, const void* of, std::int64_t row, std::int64_t cell, std::int64_t n) {
+  const auto& m = *static_cast<const Matrix<const float>*>(of);
+  in_avx512([=, m = m]() __attribute__((always_inline)) {
+    Cell* y = to;
+    for (std::int64_t at = cell * per_cell<p>, end = at + n * per_cell<p>; at < end; at += per_cell<p>, y += band_rows) {
+      for (int i = 0; i < per_cell<p>; ++i) __builtin_prefetch(m.data + row + band_rows + (at + i) * m.column_stride, 0, 2);
+      const Cells c = beside<p>(m.data + row + at * m.column_stride, m.column_stride, at + 1 < m.columns, m.rows - row);
+      std::memcpy(y, &c, sizeof c);
+    }
+  });
+}
+
+template <Precision p> void strips_of_rows(Cell* to, const void* of, std::int64_t cell, std::int64_t n, std::int64_t from, std::int64_t last) {
+  const auto& m = *static_cast<const Matrix<const float>*>(of);
+  in_avx512([=, m = m]() __attribute__((always_inline)) {
+    for (std::int64_t k = 0; k < n; ++k) {
+      const std::int64_t at = (cell + k) * per_cell<p>;
+      const float *const row = m.data + at * m.row_stride, *const later = row + 8 * per_cell<p> * m.row_stride;
+      Cell* strip = to + k * strip_columns;
+      for (std::int64_t j = from; j < last; j += strip_columns, strip += n * strip_columns)
+        for (std::int64_t c = 0; c < strip_columns; c += lanes) {
+          __builtin_prefetch(later + j + c);
+          if constexpr (p == Precision::bfloat16) __builtin_prefetch(later + m.row_stride + j + c);
+          const Cells cells = beside<p>(row + j + c, m.row_stride, at + 1 < m.rows, m.columns - j - c);
+          std::memcpy(strip + c, &cells, sizeof cells);
+        }
+    }
+  });
+}
+
+template <Precision p> void strips_across_columns(Cell* to, const void* of, std::int64_t cell, std::int64_t n, std::int64_t from, std::int64_t last) {
+  const auto& m = *static_cast<const Matrix<const float>*>(of);
+  in_avx512([=, m = m]() __attribute__((always_inline)) {
+    for (std::int64_t j = from; j < from + (last - from + strip_columns - 1) / strip_columns * strip_columns; j += lanes) {
+      Cell* const strip = to + (j - from) / strip_columns * strip_columns * n + (j - from) % strip_columns;
+      for (std::int64_t k = 0; k < n; k += lanes) {
+        const std::int64_t at = (cell + k) * per_cell<p>;
+        Cells c[lanes];
+        for (int i = 0; i < lanes; ++i) {
+          fetch<p>(m.data + at + (j + lanes + i) * m.column_stride);
+          c[i] = following<p>(m.data + at + (j + i) * m.column_stride, j + i < m.columns ? m.rows - at : 0);
+        }
+        transpose(c);
+        for (std::int64_t i = 0; i < std::min<std::int64_t>(lanes, n - k); ++i) std::memcpy(strip + (k + i) * strip_columns, &c[i], sizeof c[i]);
+      }
+    }
   });
 }
 
 /// `lanes` rows of a matrix that lies in columns, from `row` on.
-template <Precision p, class To> DZ_INLINE void turn_rows(To* to, const Matrix<const float>& m, std::int64_t row) {
-  constexpr int per = per_cell<p>;
+DZ_INLINE void turn_rows(float* to, const Matrix<const float>& m, std::int64_t row) {
   const std::int64_t n = std::min<std::int64_t>(lanes, m.rows - row);
-  for (std::int64_t column = 0; column < m.columns; column += lanes * per) {
+  for (std::int64_t column = 0; column < m.columns; column += lanes) {
     Cells c[lanes];
-    for (int i = 0; i < lanes; ++i) {
-      const std::int64_t at = column + i * per;
-      c[i] = beside<p>(m.data + row + at * m.column_stride, m.column_stride, at + 1 < m.columns, at < m.columns ? n : 0);
-    }
+    for (int i = 0; i < lanes; ++i) c[i] = bits_to<Cells>(load_floats(m.data + row + (column + i) * m.column_stride, column + i < m.columns ? n : 0));
     transpose(c);
-    const std::int64_t bytes = static_cast<std::int64_t>(sizeof(To)) * std::min<std::int64_t>(lanes * per, m.columns - column);
-    for (std::int64_t i = 0; i < n; ++i) {
-      To* const y = to + (row + i) * m.columns + column;
-      if (bytes == sizeof c[i]) std::memcpy(y, &c[i], sizeof c[i]);
-      else std::memcpy(y, &c[i], static_cast<std::size_t>(bytes));
-    }
+    for (std::int64_t i = 0; i < n; ++i) store_cells(to + (row + i) * m.columns + column, c[i], m.columns - column);
   }
-}
-
-template <Precision p, class To> void turn(To* to, const Matrix<const float>& m) {
-  const std::int64_t bands = (m.rows + lanes - 1) / lanes;
-  parallel_for(bands, std::max<std::int64_t>(1, elementwise_grain / (lanes * m.columns)), [&](std::int64_t begin, std::int64_t end) {
-    in_avx512([&, m = m]() __attribute__((always_inline)) {
-      for (std::int64_t k = begin; k < end; ++k) turn_rows<p>(to, m, k * lanes);
-    });
-  });
 }
 
 DZ_INLINE void round_run(std::uint16_t* to, const float* from, std::int64_t n) {
@@ -149,7 +170,26 @@ DZ_INLINE void round_run(std::uint16_t* to, const float* from, std::int64_t n) {
   std::memcpy(to + i, &c, sizeof(std::uint16_t) * static_cast<std::size_t>(n - i));
 }
 
+/// What does not lie in rows lies in columns.
+bool lies_in_rows(const Matrix<const float>& m) { return m.column_stride == 1 || m.columns == 1; }
+
+std::int64_t cells_of(std::int64_t elements, Precision p) { return (elements + elements_of_cell(p) - 1) / elements_of_cell(p); }
+
 }  // namespace
+
+Bands bands_of(const Matrix<const float>& m, Precision precision) {
+  const bool across = !lies_in_rows(m), full = precision == Precision::full;
+  const auto part = across ? (full ? band_across_columns<Precision::full> : band_across_columns<Precision::bfloat16>)
+                           : (full ? band_of_rows<Precision::full> : band_of_rows<Precision::bfloat16>);
+  return {&m, m.rows, cells_of(m.columns, precision), across, part, full && !across ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
+}
+
+Strips strips_of(const Matrix<const float>& m, Precision precision) {
+  const bool full = precision == Precision::full;
+  const auto part = lies_in_rows(m) ? (full ? strips_of_rows<Precision::full> : strips_of_rows<Precision::bfloat16>)
+                                    : (full ? strips_across_columns<Precision::full> : strips_across_columns<Precision::bfloat16>);
+  return {&m, m.columns, cells_of(m.rows, precision), part, full && lies_in_rows(m) ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
+}
 
 void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n) {
   parallel_for(n, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
@@ -157,22 +197,13 @@ void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n) {
   });
 }
 
-void pack_rows(void* to, const Matrix<const float>& m, Precision precision) {
-  if (precision == Precision::full) return turn<Precision::full>(static_cast<float*>(to), m);
-  auto* const y = static_cast<std::uint16_t*>(to);
-  if (!lies_in_rows(m)) return turn<Precision::bfloat16>(y, m);
-  if (m.row_stride == m.columns) return round_to_bfloat16(y, m.data, m.rows * m.columns);
-  parallel_for(m.rows, std::max<std::int64_t>(1, elementwise_grain / m.columns), [&](std::int64_t begin, std::int64_t end) {
+void turn(float* to, const Matrix<const float>& m) {
+  const std::int64_t bands = (m.rows + lanes - 1) / lanes;
+  parallel_for(bands, std::max<std::int64_t>(1, elementwise_grain / (lanes * m.columns)), [&](std::int64_t begin, std::int64_t end) {
     in_avx512([&, m = m]() __attribute__((always_inline)) {
-      for (std::int64_t i = begin; i < end; ++i) round_run(y + i * m.columns, m.data + i * m.row_stride, m.columns);
+      for (std::int64_t k = begin; k < end; ++k) turn_rows(to, m, k * lanes);
     });
   });
-}
-
-void pack_strips(void* to, const Matrix<const float>& m, Precision precision) {
-  auto* const cells = static_cast<std::uint32_t*>(to);
-  if (precision == Precision::full) fill_strips<Precision::full>(cells, m);
-  else fill_strips<Precision::bfloat16>(cells, m);
 }
 
 }  // namespace dz::kernels::detail

@@ -1,6 +1,6 @@
 #pragma once
-// Operands of large products as oneDNN multiplies them fastest: the left one in rows, the right one in strips of columns; on the way there
-// they are rounded to bfloat16 where the product is to be. oneDNN's own reorders take several times as long on two threads.
+// Operands of large products, part by part in the order in which tiles go through them (tiles.hpp), on the way there rounded to bfloat16 where the
+// product is to be. For AVX-512.
 
 #include <cstdint>
 
@@ -8,24 +8,39 @@
 
 namespace dz::kernels::detail {
 
-/// How a product takes an operand.
-enum class Packing {
-  given,   ///< as it lies
-  rows,    ///< in rows without gaps
-  strips,  ///< in strips of 64 columns, one after another, zeros beyond the last; within each row by row, in bfloat16 by pairs of rows
+/// What parts consist of: a float32, or two bfloat16 that are neighbours along the product's common axis.
+using Cell = std::uint32_t;
+constexpr std::int64_t elements_of_cell(Precision p) { return p == Precision::bfloat16 ? 2 : 1; }
+
+inline constexpr std::int64_t band_rows = 16, strip_columns = 32;
+
+/// A left operand, given out in bands of 16 rows, those beyond the last all 0. A part is n cells of each row: row after row, or across them, the first
+/// cells of all rows first.
+struct Bands {
+  const void* of;
+  std::int64_t rows, cells;
+  bool across;
+  void (*part)(Cell* to, const void* of, std::int64_t row, std::int64_t cell, std::int64_t n);
+  const Cell* as_they_lie = nullptr;  ///< row after row, where a whole band need not be laid out
+  std::int64_t step = 0;              ///< then: from a row to the next
 };
 
-/// Rows that strips are filled up to a multiple of: whole blocks of 16 float32 or 16 pairs of bfloat16.
-constexpr std::int64_t rows_of_block(Precision precision) { return precision == Precision::bfloat16 ? 32 : 16; }
-inline constexpr std::int64_t strip_columns = 64;
+/// A right operand, given out in strips of 32 columns, those beyond the last all 0. A part is n cells of each column
+/// of the strips that begin in [from, last): strip by strip, of each the first cells of all columns first.
+struct Strips {
+  const void* of;
+  std::int64_t columns, cells;
+  void (*part)(Cell* to, const void* of, std::int64_t cell, std::int64_t n, std::int64_t from, std::int64_t last);
+  const Cell* as_they_lie = nullptr;  ///< the first cells of all columns, then the next, where a whole strip need not be laid out
+  std::int64_t step = 0;              ///< then: from one cell of a column to the next
+};
 
-/// What does not lie in rows lies in columns.
-inline bool lies_in_rows(const Matrix<const float>& m) { return m.column_stride == 1 || m.columns == 1; }
+/// The bands, or strips, of a matrix that lies in rows or in columns, and outlives them. Roundings are to the nearest, of two as near to the even one.
+Bands bands_of(const Matrix<const float>& m, Precision precision);
+Strips strips_of(const Matrix<const float>& m, Precision precision);
 
-/// Packs m to `to`, as float32 or, to the nearest and of two as near the even one, as bfloat16. In rows, float32 is packed that lies in columns:
-/// else it can be taken as given. For AVX-512.
-void pack_rows(void* to, const Matrix<const float>& m, Precision precision);
-void pack_strips(void* to, const Matrix<const float>& m, Precision precision);
+/// A copy in rows without gaps of what lies in columns.
+void turn(float* to, const Matrix<const float>& m);
 /// n numbers side by side, rounded.
 void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n);
 

@@ -68,7 +68,7 @@ template <class T> Matrix<const T> copied_to_packs(const Matrix<const T>& m, T*&
   const Matrix<const T> copy{to, m.rows, m.columns, step, 1};
   if constexpr (std::is_same_v<T, float>)
     if (m.column_stride != 1 && m.row_stride == 1 && m.columns == step && m.columns > 0 && active_isa() == Isa::avx512) {
-      pack_rows(to, m, Precision::full);
+      turn(to, m);
       return copy;
     }
   for (std::int64_t i = 0; i < m.rows; ++i) {

@@ -1,14 +1,26 @@
 #pragma once
 // Plain loops compiled for each instruction set, the best one of the machine taken at run time.
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <dz/tensor/kernels/map.hpp>
 
 namespace dz::kernels::detail {
 
+/// For inline functions and lambdas of AVX-512's own instructions.
+#if defined(__x86_64__)
+#define DZ_AVX512_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
+#define DZ_AVX512 __attribute__((always_inline, target(DZ_AVX512_TARGET)))
+#else
+#define DZ_AVX512 __attribute__((always_inline))
+#endif
+
 template <class F> void loop_baseline(const F& f) { f(); }
 #if defined(__x86_64__)
 template <class F> __attribute__((target("avx2,fma"), flatten)) void loop_avx2(const F& f) { f(); }
-template <class F> __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) void loop_avx512(const F& f) { f(); }
+template <class F> __attribute__((target(DZ_AVX512_TARGET), flatten)) void loop_avx512(const F& f) { f(); }
 #endif
 
 /// Calls f(), compiled for the machine's instruction set with all that it calls inline. Inside a parallel loop's body, not around it. A

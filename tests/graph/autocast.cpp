@@ -70,20 +70,17 @@ BOOST_DESCRIBE_STRUCT(Network, (), (first, hidden, output))
 TEST_CASE("under autocast a product is that of operands rounded to bfloat16, in every layout", "[graph]") {
   DZ_NEEDS_BFLOAT16;
   Generator g(3);
-  const force::Size loop(loop_product, 0), packs(pack_product, 0), onednn(onednn_product, 0), dot(dot_terms, std::numeric_limits<std::int64_t>::max());
-  for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{1} << 40}) {
-    const force::Size packed(packed_rows, rows), turned(packed_rows_of_columns, rows);
-    for (const auto& [m, k, n] : {std::tuple{16, 16, 16}, {7, 33, 5}, {1, 65, 40}, {33, 70, 1}, {64, 47, 17}, {130, 128, 96}, {200, 1000, 30}}) {
-      INFO("(" << m << ", " << k << ") x (" << k << ", " << n << "), packed from " << rows);
-      const auto product = [](const Tensor& a, const Tensor& b) { return matmul(a, b); };
-      check_rounds(product, normal({m, k}, 0, 1, float32, g), normal({k, n}, 0, 1, float32, g));
-      check_rounds([](const Tensor& a, const Tensor& b) { return matmul(a.t(), b); }, normal({k, m}, 0, 1, float32, g), normal({k, n}, 0, 1, float32, g));
-      check_rounds([](const Tensor& a, const Tensor& b) { return matmul(a, b.t()); }, normal({m, k}, 0, 1, float32, g), normal({n, k}, 0, 1, float32, g));
-      check_rounds([](const Tensor& a, const Tensor& b) { return matmul(slice(a, 1, 2, a.size(1) - 1), slice(b, 1, 1, b.size(1), 2)); }, normal({m, k + 3}, 0, 1, float32, g),
-                   normal({k, 2 * n + 1}, 0, 1, float32, g));
-      const Tensor bias = normal({n}, 0, 1, float32, g);
-      check_rounds([&](const Tensor& x, const Tensor& w) { return linear(x, w, bias); }, normal({m, k}, 0, 1, float32, g), normal({n, k}, 0, 1, float32, g));
-    }
+  const force::Size loop(loop_product, 0), packs(pack_product, 0), tiles(tile_product, 0), side(tile_side, 0), dot(dot_terms, std::numeric_limits<std::int64_t>::max());
+  for (const auto& [m, k, n] : {std::tuple{16, 16, 16}, {7, 33, 5}, {1, 65, 40}, {33, 70, 1}, {64, 47, 17}, {130, 128, 96}, {200, 1000, 30}, {20, 30, 1100}}) {
+    INFO("(" << m << ", " << k << ") x (" << k << ", " << n << ")");
+    const auto product = [](const Tensor& a, const Tensor& b) { return matmul(a, b); };
+    check_rounds(product, normal({m, k}, 0, 1, float32, g), normal({k, n}, 0, 1, float32, g));
+    check_rounds([](const Tensor& a, const Tensor& b) { return matmul(a.t(), b); }, normal({k, m}, 0, 1, float32, g), normal({k, n}, 0, 1, float32, g));
+    check_rounds([](const Tensor& a, const Tensor& b) { return matmul(a, b.t()); }, normal({m, k}, 0, 1, float32, g), normal({n, k}, 0, 1, float32, g));
+    check_rounds([](const Tensor& a, const Tensor& b) { return matmul(slice(a, 1, 2, a.size(1) - 1), slice(b, 1, 1, b.size(1), 2)); }, normal({m, k + 3}, 0, 1, float32, g),
+                 normal({k, 2 * n + 1}, 0, 1, float32, g));
+    const Tensor bias = normal({n}, 0, 1, float32, g);
+    check_rounds([&](const Tensor& x, const Tensor& w) { return linear(x, w, bias); }, normal({m, k}, 0, 1, float32, g), normal({n, k}, 0, 1, float32, g));
   }
   check_rounds([](const Tensor& a, const Tensor& b) { return matmul(a, b); }, normal({3, 20, 30}, 0, 1, float32, g), normal({1, 30, 40}, 0, 1, float32, g));
 }
@@ -107,7 +104,7 @@ TEST_CASE("under autocast the three maps of a convolution round their operands t
 TEST_CASE("what was recorded under autocast is reversed in bfloat16, what was not in float32, wherever backward is called", "[graph]") {
   DZ_NEEDS_BFLOAT16;
   Generator g(7);
-  const force::Size packs(pack_product, 0), onednn(onednn_product, 0);
+  const force::Size packs(pack_product, 0), tiles(tile_product, 0);
   const Tensor x = variable(normal({40, 50}, 0, 1, float32, g)), w = variable(normal({50, 60}, 0, 1, float32, g)), dy = normal({40, 60}, 0, 1, float32, g);
   const auto product = [&](bool casts) {
     const auto guard = autocast(bfloat16, casts);

@@ -87,13 +87,14 @@ TEST_CASE("large products, in all layouts", "[tensor]") {
 
 TEST_CASE("every way of a large float32 product, at sizes around its tiles", "[tensor]") {
   Generator g(43);
-  const force::Size loop(loop_product, 0), onednn(onednn_product, 0);
+  const force::Size loop(loop_product, 0), packs(pack_product, 0), tiles(tile_product, 0), side(tile_side, 0), grain(elementwise_grain, 8);
   for (const std::int64_t terms : {std::int64_t{1}, std::int64_t{1} << 40})
-    for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{1} << 40}) {
-      const force::Size dot(dot_terms, terms), packed(packed_rows, rows), turned(packed_rows_of_columns, rows);
-      for (const auto& [m, k, n] : {std::tuple{1, 1, 1}, {4, 16, 5}, {3, 15, 4}, {5, 17, 6}, {9, 4095, 24}, {2, 4097, 7}, {70, 8200, 21}, {64, 40, 64}})
+    for (const int count : {1, 2, 3, 4}) {
+      const force::Size dot(dot_terms, terms);
+      const force::Threads threads(count);
+      for (const auto& [m, k, n] : {std::tuple{1, 1, 1}, {4, 16, 5}, {3, 15, 4}, {5, 17, 6}, {9, 4095, 24}, {2, 4097, 7}, {70, 8200, 21}, {64, 40, 64}, {17, 300, 1100}, {300, 257, 33}})
         for (const int layout : {0, 1, 2}) {
-          INFO("(" << m << ", " << k << ") layout " << layout << " x (" << k << ", " << n << "), dot from " << terms << ", packed from " << rows);
+          INFO("(" << m << ", " << k << ") layout " << layout << " x (" << k << ", " << n << "), dot from " << terms << ", " << count << " threads");
           const Array a = laid_out(random_matrix(m, k, float32, g), layout), b = laid_out(random_matrix(n, k, float32, g), layout).t();
           check_product(a, b, kernels::matmul(a, b));
         }

@@ -21,7 +21,7 @@ struct Given {
 
   Given(std::int64_t rows, std::int64_t columns, bool in_rows, std::int64_t gap) {
     const std::int64_t step = (in_rows ? columns : rows) + gap;
-    values.resize(static_cast<std::size_t>(step * (in_rows ? rows : columns)));
+    values.resize(static_cast<std::size_t>(step * (in_rows ? rows : columns) - gap));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(std::ldexp(std::sin(static_cast<double>(i) + 1), static_cast<int>(i % 37) - 18));
     matrix = {values.data(), rows, columns, in_rows ? step : 1, in_rows ? 1 : step};
   }
@@ -39,38 +39,54 @@ template <class To> To expected(float x) {
   else return nearest(x);
 }
 
-template <class To> void check_packing(const Given& g, Precision precision) {
+/// The parts of g as a left and as a right operand, `n` cells at a time.
+template <class To> void check_packing(const Given& g, Precision precision, std::int64_t n) {
   const Matrix<const float>& m = g.matrix;
-  INFO("(" << m.rows << ", " << m.columns << "), strides " << m.row_stride << " and " << m.column_stride << ", " << 8 * sizeof(To) << " bits");
-  const std::int64_t block = rows_of_block(precision), pair = precision == Precision::bfloat16 ? 2 : 1;
-  const std::int64_t depth = (m.rows + block - 1) / block * block, width = (m.columns + strip_columns - 1) / strip_columns * strip_columns;
-  const To untouched = static_cast<To>(77);
-  std::vector<To> strips(static_cast<std::size_t>(depth * width) + 1, untouched), rows(static_cast<std::size_t>(m.rows * m.columns) + 1, untouched);
-  pack_strips(strips.data(), m, precision);
-  pack_rows(rows.data(), m, precision);
-  std::int64_t wrong = 0;
-  for (std::int64_t i = 0; i < depth; ++i)
-    for (std::int64_t j = 0; j < width; ++j) {
-      const std::int64_t within = (i / pair * strip_columns + j % strip_columns) * pair + i % pair;
-      wrong += strips[static_cast<std::size_t>(j / strip_columns * strip_columns * depth + within)] != expected<To>(g.at(i, j));
-      if (i < m.rows && j < m.columns) wrong += rows[static_cast<std::size_t>(i * m.columns + j)] != expected<To>(g.at(i, j));
+  INFO("(" << m.rows << ", " << m.columns << "), strides " << m.row_stride << " and " << m.column_stride << ", " << 8 * sizeof(To) << " bits, " << n << " cells");
+  const std::int64_t per = elements_of_cell(precision);
+  std::int64_t wrong = 0, touched = 0;
+  const auto check = [&](const std::vector<Cell>& part, std::int64_t at, std::int64_t i, std::int64_t j, bool along_rows) {
+    To elements[sizeof(Cell) / sizeof(To)];
+    std::memcpy(elements, &part[static_cast<std::size_t>(at)], sizeof elements);
+    for (std::int64_t e = 0; e < per; ++e) wrong += elements[e] != expected<To>(along_rows ? g.at(i, j * per + e) : g.at(i * per + e, j));
+  };
+  const Bands bands = bands_of(m, precision);
+  for (std::int64_t row = 0; row < m.rows; row += band_rows)
+    for (std::int64_t cell = 0; cell < bands.cells; cell += n) {
+      const std::int64_t count = std::min(n, bands.cells - cell);
+      std::vector<Cell> part(static_cast<std::size_t>(band_rows * count) + 1, 77);
+      bands.part(part.data(), bands.of, row, cell, count);
+      for (std::int64_t i = 0; i < band_rows; ++i)
+        for (std::int64_t c = 0; c < count; ++c) check(part, bands.across ? c * band_rows + i : i * count + c, row + i, cell + c, true);
+      touched += part.back() != 77;
+    }
+  const Strips strips = strips_of(m, precision);
+  for (std::int64_t from = 0; from < m.columns; from += 2 * strip_columns)
+    for (std::int64_t cell = 0; cell < strips.cells; cell += n) {
+      const std::int64_t count = std::min(n, strips.cells - cell), last = std::min(m.columns, from + 2 * strip_columns);
+      std::vector<Cell> part(static_cast<std::size_t>(2 * strip_columns * count) + 1, 77);
+      strips.part(part.data(), strips.of, cell, count, from, last);
+      for (std::int64_t j = from; j < (last + strip_columns - 1) / strip_columns * strip_columns; ++j)
+        for (std::int64_t c = 0; c < count; ++c) check(part, ((j - from) / strip_columns * count + c) * strip_columns + j % strip_columns, cell + c, j, false);
+      touched += part.back() != 77;
     }
   CHECK(wrong == 0);
-  CHECK(strips.back() == untouched);
-  CHECK(rows.back() == untouched);
+  CHECK(touched == 0);
 }
 
 }  // namespace
 
-TEST_CASE("operands of products are packed element by element, and zeros fill the blocks", "[tensor]") {
+TEST_CASE("operands of products are laid out element by element, and zeros fill the bands and strips", "[tensor]") {
   if (active_isa() != Isa::avx512) DZ_SKIP("this processor has no AVX-512");
   const bool rounds = unsupported(bfloat16).empty();
   for (const auto& [rows, columns] : {std::pair{1, 1}, {1, 70}, {70, 1}, {2, 3}, {16, 64}, {17, 65}, {31, 15}, {33, 130}, {64, 16}, {300, 200}})
     for (const bool in_rows : {true, false})
       for (const std::int64_t gap : {0, 3}) {
         const Given g(rows, columns, in_rows, gap);
-        if (!in_rows) check_packing<float>(g, Precision::full);
-        if (rounds) check_packing<std::uint16_t>(g, Precision::bfloat16);
+        for (const std::int64_t n : {16, 7, 1000}) {
+          check_packing<float>(g, Precision::full, n);
+          if (rounds) check_packing<std::uint16_t>(g, Precision::bfloat16, n);
+        }
       }
 }
 
