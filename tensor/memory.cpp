@@ -7,6 +7,10 @@
 #include <mutex>
 #include <utility>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <dz/tensor/error.hpp>
 
 namespace dz::memory {
@@ -24,6 +28,8 @@ namespace {
 
 // Beyond the small sizes there are eight classes per power of two.
 constexpr std::size_t slab_bytes = 1 << 16;
+// Slabs and pieces up to a quarter of it are cut from regions: whole large pages, of which a processor finds the addresses quickly.
+constexpr std::size_t region_bytes = 1 << 24, large_page = 1 << 21, page = 4096;
 constexpr int large_classes = 8 * 53;
 constexpr std::size_t thread_limit = 1 << 20;  // pieces above this go straight to the shared lists
 constexpr std::uint32_t large_count_limit = 64;
@@ -37,6 +43,8 @@ LargeClass large_class(std::size_t bytes) {
   return {static_cast<std::size_t>((exponent - 11) * 8 + static_cast<int>(steps) - 9), steps * step};
 }
 
+std::size_t bytes_of_class(std::size_t index) { return (index % 8 + 9) << (index / 8 + 7); }
+
 }  // namespace
 
 struct detail::LargeLists : std::array<List, large_classes> {};
@@ -49,7 +57,9 @@ struct Shared {
   detail::LargeLists large{};
   ThreadCache* threads = nullptr;
   Live gone{};            // counts of threads that have ended
-  Link* slabs = nullptr;  // never given back; kept so that leak checkers reach them
+  Link *slabs = nullptr, *regions = nullptr;  // never given back; kept so that leak checkers reach them
+  std::byte* next = nullptr;                  // of the last region: what has not been cut yet
+  std::size_t left = 0;
   std::atomic<std::int64_t> requests{0};
 };
 Shared& shared() {
@@ -97,14 +107,49 @@ bool is_open() {
 
 void* from_system(std::size_t bytes) {
   shared().requests.fetch_add(1, std::memory_order_relaxed);
-  bytes = bytes > PTRDIFF_MAX ? bytes : (bytes + 63) / 64 * 64;
-  void* p = bytes > PTRDIFF_MAX ? nullptr : std::aligned_alloc(64, bytes);
-  if (!p) {
+  const std::size_t alignment = DZ_POOL && bytes >= large_page ? large_page : 64;
+  const bool possible = bytes <= PTRDIFF_MAX - alignment;
+  const std::size_t whole = possible ? (bytes + alignment - 1) / alignment * alignment : bytes;
+  void* p = possible ? std::aligned_alloc(alignment, whole) : nullptr;
+  if (!p && possible) {
     trim();
-    p = bytes > PTRDIFF_MAX ? nullptr : std::aligned_alloc(64, bytes);
+    p = std::aligned_alloc(alignment, whole);
   }
   if (!p) throw MemoryError(fmt::format("the system does not give {} bytes", bytes));
+#if defined(__linux__)
+  if (alignment == large_page) madvise(p, whole, MADV_HUGEPAGE);  // where the system has none to give, nothing changes
+#endif
   return p;
+}
+
+/// A piece of a region, a new one where the last has too little left.
+void* from_region(std::size_t bytes) {
+  Shared& s = shared();
+  for (;;) {
+    {
+      const std::lock_guard lock(s.mutex);
+      if (s.left >= bytes) {
+        s.left -= bytes;
+        return std::exchange(s.next, s.next + bytes);
+      }
+    }
+    auto* const region = static_cast<std::byte*>(from_system(region_bytes));
+    const std::lock_guard lock(s.mutex);
+    s.regions = new (region) Link{s.regions};
+    s.next = region + 64;
+    s.left = region_bytes - 64;
+  }
+}
+
+bool is_cut(std::size_t bytes) { return bytes <= region_bytes / 4; }
+
+/// Gives the memory of a free piece of a region back to the system; its addresses and its link are kept.
+void give_back(void* piece, std::size_t bytes) noexcept {
+#if defined(__linux__)
+  const auto whole = [](std::uintptr_t address) { return address / page * page; };
+  const auto address = reinterpret_cast<std::uintptr_t>(piece), begin = whole(address + sizeof(Link) + page - 1), end = whole(address + bytes);
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+#endif
 }
 
 /// The thread's list of this class is empty: from the shared one, or from a new slab.
@@ -122,7 +167,7 @@ void* take_small(std::size_t bytes) {
     }
   }
   if (!mine) return from_system(piece);
-  auto* slab = static_cast<std::byte*>(from_system(slab_bytes));
+  auto* slab = static_cast<std::byte*>(from_region(slab_bytes));
   {
     const std::lock_guard lock(s.mutex);
     s.slabs = new (slab) Link{s.slabs};
@@ -141,7 +186,7 @@ void* take_large(std::size_t bytes) {
     const std::lock_guard lock(s.mutex);
     if (s.large[c.index].head) return s.large[c.index].pop();
   }
-  return from_system(c.bytes);
+  return is_cut(c.bytes) ? from_region(c.bytes) : from_system(c.bytes);
 }
 
 }  // namespace
@@ -176,8 +221,14 @@ void trim() noexcept {
   const std::lock_guard lock(s.mutex);
   for (auto* lists : {&s.large, cache.large})
     if (lists)
-      for (List& list : *lists)
-        while (list.head) std::free(list.pop());
+      for (std::size_t i = 0; i < lists->size(); ++i) {
+        List& list = (*lists)[i];
+        const std::size_t bytes = bytes_of_class(i);
+        if (is_cut(bytes))
+          for (Link* piece = list.head; piece; piece = piece->next) give_back(piece, bytes);
+        else
+          while (list.head) std::free(list.pop());
+      }
 }
 
 Live live() {

@@ -86,15 +86,15 @@ template <class T> auto masks_of(const Array& mask) {
   };
 }
 
-/// A pack's elements as Us, put together by f, halves with halves.
-template <class U, class T, class F> DZ_INLINE U reduced(const Pack<T>& x, F f) {
-  T given[Pack<T>::width];
-  U part[Pack<T>::width];
-  std::memcpy(given, &x.v, sizeof given);
-  std::copy(std::begin(given), std::end(given), part);
-  for (int n = Pack<T>::width / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) part[i] = f(part[i], part[i + n]);
-  return part[0];
+/// The largest of a pack's elements; one that is not a number may be passed over.
+template <class T> DZ_INLINE T largest_of(const Pack<T>& x) {
+  return detail::folded(x.v, [](const auto& a, const auto& b) __attribute__((always_inline)) { return a < b ? b : a; });
+}
+
+/// Their sum in double.
+template <class T> DZ_INLINE double wide_sum(const Pack<T>& x) {
+  using Wide = typename dz::detail::Vector<double, 8 * Pack<T>::width>::Type;
+  return detail::folded(__builtin_convertvector(x.v, Wide), [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; });
 }
 
 /// Scores (already scaled) of one query as its weights; those beyond `seen` are 0, as are all where none is allowed. p ends with a whole pack.
@@ -113,7 +113,7 @@ template <class T> DZ_INLINE void weigh(T* p, std::int64_t seen, std::int64_t ke
     const Pack<T> x = detail::load<T>(p + j, 1, lanes);
     top = where(less(top, x), x, top);
   }
-  const T largest = reduced<T>(top, [](T a, T b) { return std::max(a, b); });
+  const T largest = largest_of(top);
   if (largest == nothing) {
     bool broken = false;
     for (std::int64_t j = 0; j < seen; ++j) broken |= p[j] != p[j];
@@ -126,7 +126,7 @@ template <class T> DZ_INLINE void weigh(T* p, std::int64_t seen, std::int64_t ke
     detail::store<T>(p + j, 1, lanes, e);
     sum = sum + e;
   }
-  const Pack<T> factor(static_cast<T>(1 / reduced<double>(sum, std::plus<double>{})));
+  const Pack<T> factor(static_cast<T>(1 / wide_sum(sum)));
   for (std::int64_t j = 0; j < end; j += lanes) detail::store<T>(p + j, 1, lanes, detail::load<T>(p + j, 1, lanes) * factor);
 }
 

@@ -37,7 +37,7 @@ DZ_AVX512 inline void tile(float* out, std::int64_t out_step, const float* a, st
   for (; k + lanes <= n; k += lanes) add(k, lanes);
   if (k < n) add(k, n - k);
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < columns; ++j) out[i * out_step + j] = sum_of(sum[i][j]) + (adds ? out[i * out_step + j] : 0);
+    for (int j = 0; j < columns; ++j) out[i * out_step + j] = sum_of(Pack<float>(sum[i][j])) + (adds ? out[i * out_step + j] : 0);
 }
 
 /// Tiles of `rows` rows, columns [first, last).

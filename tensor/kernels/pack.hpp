@@ -213,17 +213,23 @@ template <class P> DZ_INLINE P power_of_two(const P& n) {
   return P(bits_to<typename P::V>(I((i + F::bias) << F::mantissa)));
 }
 
+/// x, but at least `low` and at most `high`; a NaN, less than nothing and than which nothing is less, stays.
+template <class P> DZ_INLINE P within(const P& x, const P& low, const P& high) {
+  const P above = where(less(x, low), low, x);
+  return where(less(high, above), high, above);
+}
+
 }  // namespace detail
 
 /// e^x: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. Infinite above the range, 0 below, gradual underflow in between.
 template <class P> DZ_INLINE P detail::pack_exp(const P& given) {
   using F = detail::Format<typename P::Element>;
-  const P x = where(equal_to_itself(given), clamp(given, P(F::exp_low), P(F::exp_high)), P(0));
+  const P x = within(given, P(F::exp_low), P(F::exp_high));
   const P n = (x * P(1.4426950408889634) + P(F::round)) - P(F::round);
   const P r = (x - n * P(F::ln2_high)) - n * P(F::ln2_low);
   const P p = detail::polynomial<F::exp_terms>(r);
   const P half = (n * P(0.5) + P(F::round)) - P(F::round);  // in two steps: 2^n itself may not be a normal number
-  return where(equal_to_itself(given), p * detail::power_of_two(half) * detail::power_of_two(n - half), given);
+  return p * detail::power_of_two(half) * detail::power_of_two(n - half);
 }
 
 /// The natural logarithm: x = 2^n·m with m in [sqrt(1/2), sqrt 2), and ln m = 2·artanh((m − 1)/(m + 1)) by its series.
@@ -277,7 +283,7 @@ template <class P> DZ_INLINE P detail::pack_erf(const P& x) {
   if constexpr (std::is_same_v<typename P::Element, float>) {
     using F = detail::Format<typename P::Element>;
     const P size = abs(x), near = x + x * polynomial<F::erf_near>(P(x * x));
-    const P far = P(1) - exp(polynomial<F::erf_far>(P(min(size, P(4)))));
+    const P far = P(1) - exp(polynomial<F::erf_far>(P(within(size, P(0), P(4)))));
     return where(less(size, P(1)), near, where(less(x, P(0)), -far, far));
   } else {
     return each([](typename P::Element v) { return std::erf(v); }, x);

@@ -43,11 +43,19 @@ template <class F> void in_avx512(const F& f) {
 #endif
 }
 
-/// The sum of a pack's elements, halves added to halves.
-DZ_INLINE float sum_of(const Pack<float>& x) {
-  const auto v = __builtin_shufflevector(x.v, x.v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x.v, x.v, 8, 9, 10, 11, 12, 13, 14, 15);
-  const auto w = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-  return (w[0] + w[2]) + (w[1] + w[3]);
+/// A vector's elements put together by f, halves with halves; f takes vectors and single elements.
+template <class V, class F> DZ_INLINE auto folded(const V& v, const F& f) {
+  constexpr int n = static_cast<int>(sizeof(V) / sizeof(v[0]));
+  if constexpr (n == 2) return f(v[0], v[1]);
+  else
+    return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+      return folded(f(__builtin_shufflevector(v, v, i...), __builtin_shufflevector(v, v, (i + n / 2)...)), f);
+    }(std::make_integer_sequence<int, n / 2>{});
+}
+
+/// The sum of a pack's elements.
+template <class T> DZ_INLINE T sum_of(const Pack<T>& x) {
+  return folded(x.v, [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; });
 }
 
 }  // namespace dz::kernels::detail
