@@ -169,8 +169,8 @@ template <> struct Format<float> {
   static constexpr auto exp_terms = exp_series<8>();
   static constexpr auto log_terms = artanh_series<6>();
   static constexpr std::array<double, 7> erf_near{0.128379166, -0.376126269, 0.112835975, -0.0268543288, 0.00518931194, -0.000801885499, 7.88249711e-05};
-  static constexpr std::array<double, 8> erf_far{5.53296055e-05, -1.12898066,    -0.634347183,   -0.107266637,
-                                                 0.0245204898,   -0.00396501356, 0.000396334025, -1.81733614e-05};
+  static constexpr std::array<double, 8> erf_far{0.9861270785,   -1.0482097864,  0.7925931812,  -0.4316779673,
+                                                 0.1641326696, -0.0409978283, 0.0060050618, -0.000388879038};
   static constexpr float round = 12582912.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // the high part has few bits: n·high is exact
   static constexpr float exp_low = -104.0f, exp_high = 89.0f, tiny = 1.17549435e-38f, scale = 8388608.0f, scale_log2 = 23.0f;
   static constexpr std::int32_t half_root = 0x3f3504f3;  // sqrt(1/2)
@@ -205,11 +205,10 @@ template <const auto& c, class P> DZ_INLINE P polynomial(const P& x) {
   return p;
 }
 
-/// 2^n for an integral n within the normal exponents.
-template <class P> DZ_INLINE P power_of_two(const P& n) {
+/// 2^i for integers i within the normal exponents.
+template <class P> DZ_INLINE P power_of_two(const typename P::Comparison::V& i) {
   using F = Format<typename P::Element>;
   using I = typename P::Comparison::V;
-  const I i = bits_to<I>(P(n + P(F::round)).v) - bits_to<I>(P(F::round).v);
   return P(bits_to<typename P::V>(I((i + F::bias) << F::mantissa)));
 }
 
@@ -224,12 +223,13 @@ template <class P> DZ_INLINE P within(const P& x, const P& low, const P& high) {
 /// e^x: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. Infinite above the range, 0 below, gradual underflow in between.
 template <class P> DZ_INLINE P detail::pack_exp(const P& given) {
   using F = detail::Format<typename P::Element>;
+  using I = typename P::Comparison::V;
   const P x = within(given, P(F::exp_low), P(F::exp_high));
-  const P n = (x * P(1.4426950408889634) + P(F::round)) - P(F::round);
+  const P shifted = x * P(1.4426950408889634) + P(F::round), n = shifted - P(F::round);
   const P r = (x - n * P(F::ln2_high)) - n * P(F::ln2_low);
   const P p = detail::polynomial<F::exp_terms>(r);
-  const P half = (n * P(0.5) + P(F::round)) - P(F::round);  // in two steps: 2^n itself may not be a normal number
-  return p * detail::power_of_two(half) * detail::power_of_two(n - half);
+  const I i = detail::bits_to<I>(shifted.v) - detail::bits_to<I>(P(F::round).v), half = i >> 1;
+  return p * detail::power_of_two<P>(half) * detail::power_of_two<P>(i - half);  // in two steps: 2^n itself may not be a normal number
 }
 
 /// The natural logarithm: x = 2^n·m with m in [sqrt(1/2), sqrt 2), and ln m = 2·artanh((m − 1)/(m + 1)) by its series.
@@ -277,13 +277,13 @@ template <class P> DZ_INLINE P detail::pack_tanh(const P& x) {
   return where(less(size, P(0.625)), near, where(less(x, P(0)), -far, far));
 }
 
-/// The error function. float32: below 1 an even polynomial times x, from there 1 − e^q with a polynomial q for ln erfc; both fitted by
-/// least squares on Chebyshev points of [0, 1] (in x²) and [1, 4], beyond which the value is 1.
+/// The error function. float32: below 1 an even polynomial times x, from there 1 − e^(−x²)·q with a polynomial q for e^(x²)·erfc x; fitted on
+/// Chebyshev points of [0, 1] (in x²) and [1, 4], beyond which the value is 1. The derivative's e^(−x²) is the same, and computed once with it.
 template <class P> DZ_INLINE P detail::pack_erf(const P& x) {
   if constexpr (std::is_same_v<typename P::Element, float>) {
     using F = detail::Format<typename P::Element>;
     const P size = abs(x), near = x + x * polynomial<F::erf_near>(P(x * x));
-    const P far = P(1) - exp(polynomial<F::erf_far>(P(within(size, P(0), P(4)))));
+    const P far = P(1) - exp(-x * x) * polynomial<F::erf_far>(within(size, P(1), P(4)));
     return where(less(size, P(1)), near, where(less(x, P(0)), -far, far));
   } else {
     return each([](typename P::Element v) { return std::erf(v); }, x);
