@@ -1,6 +1,6 @@
 // Each (sample, head) is one unit of work, gone through in blocks of queries: their scores against all keys (with a causal mask, against
-// those keys only that the block's last query sees), softmax in place, and the products in a core's registers. The reverse pass computes
-// the scores again instead of keeping them.
+// those keys only that the block's last query sees), a row for each key, so that softmax goes down packs of queries; softmax in place, and the
+// products in a core's registers. The reverse pass computes the scores again instead of keeping them.
 
 #include <dz/tensor/kernels/attention.hpp>
 
@@ -17,6 +17,7 @@
 namespace dz::kernels {
 namespace {
 
+using detail::copied_to_packs;
 using detail::in_packed_rows;
 using detail::in_packs;
 using detail::Matrix;
@@ -29,13 +30,15 @@ struct Heads {
   bool causal;
 
   std::int64_t block() const { return std::min(queries, causal ? 16 : std::clamp<std::int64_t>(16384 / std::max<std::int64_t>(keys, 1), 16, 64)); }
-  /// Elements of the scores of a block, in whole packs.
-  template <class T> std::int64_t scores() const { return checked_product(block(), in_packs<T>(keys)); }
-  /// Elements of the scores, and of kᵀ and v in packed rows.
-  template <class T> std::int64_t forward_room() const { return scores<T>() + checked_product(width, in_packs<T>(keys)) + checked_product(keys, in_packs<T>(value_width)); }
-  /// Of the scores and their gradients, kᵀ, vᵀ, k, q and dy.
+  /// A block's queries in whole packs.
+  template <class T> std::int64_t lanes() const { return in_packs<T>(block()); }
+  /// Elements of the scores of a block.
+  template <class T> std::int64_t scores() const { return checked_product(keys, lanes<T>()); }
+  /// Elements of the scores, of qᵀ and of v in packed rows.
+  template <class T> std::int64_t forward_room() const { return scores<T>() + checked_product(width, lanes<T>()) + checked_product(keys, in_packs<T>(value_width)); }
+  /// Of the scores and their gradients, qᵀ, dyᵀ, k, q and dy.
   template <class T> std::int64_t reverse_room() const {
-    return 2 * scores<T>() + checked_product(width + value_width, in_packs<T>(keys)) + checked_product(keys + queries, in_packs<T>(width)) + checked_product(queries, in_packs<T>(value_width));
+    return 2 * scores<T>() + checked_product(width + value_width, lanes<T>()) + checked_product(keys + queries, in_packs<T>(width)) + checked_product(queries, in_packs<T>(value_width));
   }
   /// The keys that query i attends to: [0, seen(i)).
   std::int64_t seen(std::int64_t i) const { return causal ? keys - queries + i + 1 : keys; }
@@ -59,10 +62,12 @@ template <class T> auto heads_to_write(const Array& a) {
   return [base = a.writable<T>(), &a, r = a.rank()](std::int64_t h) { return Matrix<T>{base + offset_of(a, h), a.size(r - 2), a.size(r - 1), a.stride(r - 2), 1}; };
 }
 
-/// Rows [first, first + n), and columns [0, n).
+/// Rows [first, first + n).
 template <class T> Matrix<T> rows_of(const Matrix<T>& m, std::int64_t first, std::int64_t n) { return {m.data + first * m.row_stride, n, m.columns, m.row_stride, m.column_stride}; }
-template <class T> Matrix<T> columns_of(const Matrix<T>& m, std::int64_t n) { return {m.data, m.rows, n, m.row_stride, m.column_stride}; }
-template <class T> Matrix<const T> read(const Matrix<T>& m) { return {m.data, m.rows, m.columns, m.row_stride, m.column_stride}; }
+/// A block's weights as a left operand: a row for each of n queries.
+template <class T> Matrix<const T> by_query(const Matrix<T>& p, std::int64_t n) { return {p.data, n, p.rows, p.column_stride, p.row_stride}; }
+/// A row for each key.
+template <class T> Matrix<const T> by_key(const Matrix<T>& p, std::int64_t n) { return {p.data, p.rows, n, p.row_stride, p.column_stride}; }
 
 template <class T> struct MaskRows {
   const bool* allowed = nullptr;
@@ -86,55 +91,70 @@ template <class T> auto masks_of(const Array& mask) {
   };
 }
 
-/// The largest of a pack's elements; one that is not a number may be passed over.
-template <class T> DZ_INLINE T largest_of(const Pack<T>& x) {
-  return detail::folded(x.v, [](const auto& a, const auto& b) __attribute__((always_inline)) { return a < b ? b : a; });
+/// A pack's elements in double.
+template <class T> using Wide = typename dz::detail::Vector<double, 8 * Pack<T>::width>::Type;
+template <class T> DZ_INLINE Pack<T> narrow(const Wide<T>& x) { return Pack<T>(__builtin_convertvector(x, typename Pack<T>::V)); }
+
+/// Σ over the rows [0, n) of term(row), packs, in double: what is taken of the sum later may be far smaller.
+template <class T, class Term> DZ_INLINE Wide<T> total(std::int64_t n, const Term& term) {
+  Wide<T> sum{};
+  for (std::int64_t j = 0; j < n; ++j) sum += __builtin_convertvector(term(j).v, Wide<T>);
+  return sum;
 }
 
-/// Their sum in double.
-template <class T> DZ_INLINE double wide_sum(const Pack<T>& x) {
-  using Wide = typename dz::detail::Vector<double, 8 * Pack<T>::width>::Type;
-  return detail::folded(__builtin_convertvector(x.v, Wide), [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; });
+/// Whether key j is seen by each of the queries from number `first` on.
+template <class T> DZ_INLINE auto sees(const Heads& s, std::int64_t first, std::int64_t j) {
+  typename Pack<T>::V lane;
+  for (int i = 0; i < Pack<T>::width; ++i) lane[i] = static_cast<T>(i);
+  return less(Pack<T>(static_cast<T>(j - s.seen(first))), Pack<T>(lane));
 }
 
-/// Scores (already scaled) of one query as its weights; those beyond `seen` are 0, as are all where none is allowed. p ends with a whole pack.
-template <class T> DZ_INLINE void weigh(T* p, std::int64_t seen, std::int64_t keys, const MaskRows<T>& mask, std::int64_t query) {
-  constexpr T nothing = -std::numeric_limits<T>::infinity();
+/// Scores (already scaled) of a pack of queries, a row for each key, as their weights; those beyond what a query sees are 0, as are all where none is
+/// allowed. A NaN makes all of its query's a NaN.
+template <class T> DZ_INLINE void weigh(const Matrix<T>& p, const Heads& s, std::int64_t first) {
   constexpr std::int64_t lanes = Pack<T>::width;
-  const std::int64_t end = in_packs<T>(keys);
-  if (mask.allowed)
-    for (std::int64_t j = 0; j < seen; ++j) p[j] = mask.allowed[query * mask.row_step + j * mask.step] ? p[j] : nothing;
-  if (mask.added)
-    for (std::int64_t j = 0; j < seen; ++j) p[j] += mask.added[query * mask.row_step + j * mask.step];
-  for (std::int64_t j = seen; j < end; ++j) p[j] = nothing;
-  // The largest, passing over a NaN: it makes the sum a NaN, and so all weights. Alone it counts as the largest.
-  Pack<T> top(nothing);
-  for (std::int64_t j = 0; j < end; j += lanes) {
-    const Pack<T> x = detail::load<T>(p + j, 1, lanes);
+  const Pack<T> nothing(-std::numeric_limits<T>::infinity());
+  const std::int64_t by_all = std::min(p.rows, s.seen(first));
+  const auto row = [&](std::int64_t j) __attribute__((always_inline)) { return p.data + j * p.row_stride; };
+  for (std::int64_t j = by_all; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, where(sees<T>(s, first, j), detail::load<T>(row(j), 1, lanes), nothing));
+  Pack<T> top = nothing;  // passing over a NaN
+  for (std::int64_t j = 0; j < p.rows; ++j) {
+    const Pack<T> x = detail::load<T>(row(j), 1, lanes);
     top = where(less(top, x), x, top);
   }
-  const T largest = largest_of(top);
-  if (largest == nothing) {
-    bool broken = false;
-    for (std::int64_t j = 0; j < seen; ++j) broken |= p[j] != p[j];
-    std::fill_n(p, end, broken ? std::numeric_limits<T>::quiet_NaN() : T{});
-    return;
-  }
-  Pack<T> sum(0);
-  for (std::int64_t j = 0; j < end; j += lanes) {
-    const Pack<T> e = exp(detail::load<T>(p + j, 1, lanes) - Pack<T>(largest));
-    detail::store<T>(p + j, 1, lanes, e);
-    sum = sum + e;
-  }
-  const Pack<T> factor(static_cast<T>(1 / wide_sum(sum)));
-  for (std::int64_t j = 0; j < end; j += lanes) detail::store<T>(p + j, 1, lanes, detail::load<T>(p + j, 1, lanes) * factor);
+  top = where(equal(top, nothing), Pack<T>(0), top);
+  const Wide<T> sum = total<T>(p.rows, [&](std::int64_t j) __attribute__((always_inline)) {
+    const Pack<T> e = exp(detail::load<T>(row(j), 1, lanes) - top);
+    detail::store<T>(row(j), 1, lanes, e);
+    return e;
+  });
+  const Pack<T> factor = where(equal(narrow<T>(sum), Pack<T>(0)), Pack<T>(0), narrow<T>(1 / sum));
+  for (std::int64_t j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
 }
 
-/// p gets the weights of the queries from number `first` on to the first keys: as many of both as p has rows and columns.
-template <class T> void weights(const Matrix<T>& p, const Heads& s, const Matrix<const T>& q, const Matrix<const T>& keys_in_columns, const MaskRows<T>& mask, std::int64_t first) {
-  small_product(p, rows_of(q, first, p.rows), columns_of(keys_in_columns, p.columns), {.factor = static_cast<T>(s.scale)});
+/// Scores of n queries from number `first` on, as the mask lets them be.
+template <class T> void apply(const MaskRows<T>& mask, const Matrix<T>& p, std::int64_t first, std::int64_t n) {
+  for (std::int64_t j = 0; j < p.rows; ++j)
+    for (std::int64_t i = 0; i < n; ++i) {
+      T& score = p.data[j * p.row_stride + i];
+      const std::int64_t at = (first + i) * mask.row_step + j * mask.step;
+      if (mask.allowed && !mask.allowed[at]) score = -std::numeric_limits<T>::infinity();
+      if (mask.added) score += mask.added[at];
+    }
+}
+
+/// A block of queries, and their transposed matrix in whole packs.
+template <class T> struct Block {
+  std::int64_t first, n;
+  Matrix<const T> queries_in_columns;
+};
+
+/// p gets the weights of the block's queries, in its columns, to the first keys, of which it has a row each.
+template <class T> void weights(const Matrix<T>& p, const Heads& s, const Block<T>& block, const Matrix<const T>& keys, const MaskRows<T>& mask) {
+  small_product(p, rows_of(keys, 0, p.rows), block.queries_in_columns, {.factor = static_cast<T>(s.scale)});
+  if (mask.allowed || mask.added) apply(mask, p, block.first, block.n);
   detail::vectorised([&]() __attribute__((always_inline)) {
-    for (std::int64_t i = 0; i < p.rows; ++i) weigh(p.data + i * p.row_stride, std::min(p.columns, s.seen(first + i)), p.columns, mask, first + i);
+    for (std::int64_t i = 0; i < block.n; i += Pack<T>::width) weigh(Matrix<T>{p.data + i, p.rows, p.columns, p.row_stride, p.column_stride}, s, block.first + i);
   });
 }
 
@@ -165,33 +185,26 @@ void attention_kernel(const Array& out, const Array& q, const Array& k, const Ar
     const auto mask_of = masks_of<T>(mask);
     for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
       T* const p = std::exchange(room, room + s.scores<T>());
-      const Matrix<const T> queries = q_of(h), keys_in_columns = in_packed_rows(transposed(k_of(h)), room), values = in_packed_rows(v_of(h), room);
+      const Matrix<const T> queries = q_of(h), keys = k_of(h), values = in_packed_rows(v_of(h), room);
       const MaskRows<T> m = mask_of(h);
       const Matrix<T> y = y_of(h);
       for_each_block(s, [&](std::int64_t first, std::int64_t n, std::int64_t reach) {
-        const Matrix<T> w{p, n, reach, in_packs<T>(s.keys), 1};
-        weights(w, s, queries, keys_in_columns, m, first);
-        small_product(rows_of(y, first, n), read(w), rows_of(values, 0, reach));
+        T* next = room;
+        const Block<T> block{first, n, copied_to_packs(transposed(rows_of(queries, first, n)), next)};
+        const Matrix<T> w{p, reach, block.queries_in_columns.row_stride, block.queries_in_columns.row_stride, 1};
+        weights(w, s, block, keys, m);
+        small_product(rows_of(y, first, n), by_query(w, n), rows_of(values, 0, reach));
       });
     });
   });
 }
 
-/// g = w∘(g − Σ w∘g), row by row.
-template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w) {
-  constexpr std::int64_t lanes = 64 / sizeof(T);
-  for (std::int64_t i = 0; i < g.rows; ++i) {
-    const T* weight = w.data + i * w.row_stride;
-    T *const x = g.data + i * g.row_stride, lane[lanes] = {};
-    std::int64_t j = 0;
-    for (; j + lanes <= g.columns; j += lanes)
-      for (std::int64_t c = 0; c < lanes; ++c) lane[c] += weight[j + c] * x[j + c];
-    double along = 0;
-    for (; j < g.columns; ++j) along += static_cast<double>(weight[j] * x[j]);
-    for (std::int64_t c = 0; c < lanes; ++c) along += static_cast<double>(lane[c]);
-    const T level = static_cast<T>(along);
-    for (j = 0; j < g.columns; ++j) x[j] = weight[j] * (x[j] - level);
-  }
+/// g = w∘(g − Σ w∘g), the sum over the keys, for each query of a pack.
+template <class T> DZ_INLINE void through_softmax(const Matrix<T>& g, const Matrix<T>& w, std::int64_t from) {
+  constexpr std::int64_t lanes = Pack<T>::width;
+  const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + from, 1, lanes); };
+  const Pack<T> level = narrow<T>(total<T>(g.rows, [&](std::int64_t j) __attribute__((always_inline)) { return at(w, j) * at(g, j); }));
+  for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + from, 1, lanes, at(w, j) * (at(g, j) - level));
 }
 
 /// dq; dk and dv are written too. rooms (slots · reverse_room). With P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, and the scores' gradient is
@@ -205,8 +218,8 @@ void gradient_kernel(const Array& dq, const Array& dk, const Array& dv, const Ar
     const auto mask_of = masks_of<T>(mask);
     for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
       T *const p = std::exchange(room, room + s.scores<T>()), *const dp = std::exchange(room, room + s.scores<T>());
-      const Matrix<const T> keys_in_columns = in_packed_rows(transposed(k_of(h)), room), values_in_columns = in_packed_rows(transposed(v_of(h)), room);
-      const Matrix<const T> keys = in_packed_rows(k_of(h), room), queries = in_packed_rows(q_of(h), room), cotangents = in_packed_rows(dy_of(h), room);
+      const Matrix<const T> given_queries = q_of(h), given_keys = k_of(h), given_values = v_of(h), given_cotangents = dy_of(h);
+      const Matrix<const T> keys = in_packed_rows(given_keys, room), queries = in_packed_rows(given_queries, room), cotangents = in_packed_rows(given_cotangents, room);
       const MaskRows<T> m = mask_of(h);
       const Matrix<T> by_q = dq_of(h), by_k = dk_of(h), by_v = dv_of(h);
       for (std::int64_t j = 0; j < s.keys; ++j) {
@@ -214,14 +227,19 @@ void gradient_kernel(const Array& dq, const Array& dk, const Array& dv, const Ar
         std::fill_n(by_v.data + j * by_v.row_stride, s.value_width, T{});
       }
       for_each_block(s, [&](std::int64_t first, std::int64_t n, std::int64_t reach) {
-        const Matrix<T> w{p, n, reach, in_packs<T>(s.keys), 1}, g{dp, n, reach, in_packs<T>(s.keys), 1};
-        const Matrix<const T> d = rows_of(cotangents, first, n);
-        weights(w, s, queries, keys_in_columns, m, first);
-        small_product(g, d, columns_of(values_in_columns, reach));
-        small_product(rows_of(by_v, 0, reach), transposed(read(w)), d, {.adds = true});
-        detail::vectorised([&] { through_softmax(g, w); });
-        small_product(rows_of(by_q, first, n), read(g), rows_of(keys, 0, reach), {.factor = scale});
-        small_product(rows_of(by_k, 0, reach), transposed(read(g)), rows_of(queries, first, n), {.factor = scale, .adds = true});
+        T* next = room;
+        const Block<T> block{first, n, copied_to_packs(transposed(rows_of(given_queries, first, n)), next)};
+        const Matrix<const T> cotangents_in_columns = copied_to_packs(transposed(rows_of(given_cotangents, first, n)), next), d = rows_of(cotangents, first, n);
+        const std::int64_t lanes = block.queries_in_columns.row_stride;
+        const Matrix<T> w{p, reach, lanes, lanes, 1}, g{dp, reach, lanes, lanes, 1};
+        weights(w, s, block, given_keys, m);
+        small_product(g, rows_of(given_values, 0, reach), cotangents_in_columns);
+        small_product(rows_of(by_v, 0, reach), by_key(w, n), d, {.adds = true});
+        detail::vectorised([&]() __attribute__((always_inline)) {
+          for (std::int64_t i = 0; i < n; i += Pack<T>::width) through_softmax(g, w, i);
+        });
+        small_product(rows_of(by_q, first, n), by_query(g, n), rows_of(keys, 0, reach), {.factor = scale});
+        small_product(rows_of(by_k, 0, reach), by_key(g, n), rows_of(queries, first, n), {.factor = scale, .adds = true});
       });
     });
   });

@@ -40,8 +40,10 @@ template <int rows, int packs, class T> DZ_INLINE void tile(const Matrix<T>& out
   });
 }
 
-template <int packs, class T> DZ_INLINE void band(const Matrix<T>& out, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
+/// Bands of `tall` rows, then of 4, then single rows.
+template <int packs, int tall, class T> DZ_INLINE void band(const Matrix<T>& out, std::int64_t j, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
   std::int64_t i = 0;
+  for (; i + tall <= out.rows; i += tall) tile<tall, packs>(out, i, j, a, b, epilogue);
   for (; i + 4 <= out.rows; i += 4) tile<4, packs>(out, i, j, a, b, epilogue);
   for (; i < out.rows; ++i) tile<1, packs>(out, i, j, a, b, epilogue);
 }
@@ -50,8 +52,8 @@ template <int packs, class T> DZ_INLINE void band(const Matrix<T>& out, std::int
 template <int most, class T> DZ_INLINE void bands(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, const Epilogue<T>& epilogue) {
   constexpr std::int64_t width = Pack<T>::width;
   std::int64_t j = 0;
-  for (; j + (most - 1) * width < out.columns; j += most * width) band<most>(out, j, a, b, epilogue);
-  for (; j < out.columns; j += width) band<1>(out, j, a, b, epilogue);
+  for (; j + (most - 1) * width < out.columns; j += most * width) band<most, 4>(out, j, a, b, epilogue);
+  for (; j < out.columns; j += width) band<1, 4 * most>(out, j, a, b, epilogue);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ template <class T> void small_product(const Matrix<T>& out, const Matrix<const T
 template <class T> Matrix<const T> copied_to_packs(const Matrix<const T>& m, T*& room);
 /// m as small_product() reads its right operand: m itself, or a copy.
 template <class T> Matrix<const T> in_packed_rows(const Matrix<const T>& m, T*& room) {
-  const bool whole = m.column_stride == 1 && m.row_stride == m.columns && m.columns == in_packs<T>(m.columns);
+  const bool whole = m.column_stride == 1 && m.columns == in_packs<T>(m.columns);
   return whole ? m : copied_to_packs(m, room);
 }
 
