@@ -37,7 +37,7 @@ Tensor weights_by_operations(const Tensor& q, const Tensor& k, const Tensor& mas
 }
 
 /// By q, k, v and an added mask, written with operations: what the kernel computes, to be differentiated again.
-std::vector<Tensor> gradient_by_operations(const Tensor& dy, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, const kernels::AttentionOptions& o) {
+std::array<Tensor, 4> gradient_by_operations(const Tensor& dy, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, const kernels::AttentionOptions& o) {
   const Tensor p = weights_by_operations(q, k, mask, o), dp = matmul(dy, t(v));
   const Tensor ds = p * (dp - sum(p * dp, -1, true));
   return {matmul(ds, k) * o.scale, matmul(t(ds), q) * o.scale, matmul(t(p), dy), ds};
@@ -52,17 +52,15 @@ Tensor attention(In q, In k, In v, const AttentionOptions& options) {
   const Tensor mask = options.mask;
   if (mask.requires_grad())
     return record("attention", [o](const Array& q, const Array& k, const Array& v, const Array& m) { return kernels::attention(q, k, v, m, o); },
-                  wrt_all({q, k, v, mask}, [=](const Tensor& dy, const Tensor&, Wanted) { return gradient_by_operations(dy, q, k, v, mask, o); }));
+                  wrt_all(std::array{q, k, v, In(mask)}, [=](const Tensor& dy, Wanted) { return gradient_by_operations(dy, q, k, v, mask, o); }));
   return record("attention", [o, m = mask.value()](const Array& q, const Array& k, const Array& v) { return kernels::attention(q, k, v, m, o); },
-                wrt_all({q, k, v}, [=](const Tensor& dy, const Tensor&, Wanted) {
-                  std::vector<Tensor> d;
+                wrt_all(std::array{q, k, v}, [=](const Tensor& dy, Wanted) {
                   if (is_recording()) {
-                    d = gradient_by_operations(dy, q, k, v, mask, o);
-                    d.pop_back();  // the mask is a constant
-                  } else {
-                    for (Array& a : kernels::attention_gradient(dy.value(), q.value(), k.value(), v.value(), mask.value(), o)) d.emplace_back(std::move(a));
+                    auto d = gradient_by_operations(dy, q, k, v, mask, o);
+                    return std::array{std::move(d[0]), std::move(d[1]), std::move(d[2])};  // the mask is a constant
                   }
-                  return d;
+                  auto d = kernels::attention_gradient(dy.value(), q.value(), k.value(), v.value(), mask.value(), o);
+                  return std::array{Tensor(std::move(d[0])), Tensor(std::move(d[1])), Tensor(std::move(d[2]))};
                 }));
 }
 

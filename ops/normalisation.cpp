@@ -29,7 +29,7 @@ Normal normal_of(const Tensor& x, const Grouping& g) {
 
 /// By x, scale and shift, written with operations: what the kernels compute, to be differentiated again. With d = scale·dy,
 /// dx = factor·(d − mean(d) − x̂·mean(d·x̂)).
-std::vector<Tensor> gradient_by_operations(const Tensor& dy, const Tensor& x, const Tensor& scale, const Grouping& g) {
+std::array<Tensor, 3> gradient_by_operations(const Tensor& dy, const Tensor& x, const Tensor& scale, const Grouping& g) {
   const Normal n = normal_of(x, g);
   const Tensor along = reshape(dy, view_of(g)), d = along * reshape(scale, channels_of(g));
   const Tensor level = g.centred ? d - mean(d, {1, 3}, true) : d;
@@ -38,11 +38,7 @@ std::vector<Tensor> gradient_by_operations(const Tensor& dy, const Tensor& x, co
   return {reshape(dx, x.shape()), reshape(sum(along * n.x, {0, 1}), channels), reshape(sum(along, {0, 1}), channels)};
 }
 
-std::vector<Tensor> as_tensors(std::vector<Array> arrays) {
-  std::vector<Tensor> t;
-  for (Array& a : arrays) t.emplace_back(std::move(a));
-  return t;
-}
+std::array<Tensor, 3> as_tensors(std::array<Array, 3> a) { return {Tensor(std::move(a[0])), Tensor(std::move(a[1])), Tensor(std::move(a[2]))}; }
 
 /// Each run of features by itself.
 Grouping runs(const In& x, double epsilon, bool centred, const char* name) {
@@ -57,7 +53,7 @@ Grouping runs(const In& x, double epsilon, bool centred, const char* name) {
 std::vector<Tensor> normalise(const In& x, const In& scale, const In& shift, const Grouping& g, const char* name) {
   return record_many(name, [g](std::span<const Array> in) { return kernels::normalise_groups(in[0], in[1], in[2], g); },
                      wrt_all({x, scale, shift}, [=](std::span<const Tensor> dy, std::span<const Tensor> y, Wanted) {
-                       std::vector<Tensor> d(3);
+                       std::array<Tensor, 3> d;
                        if (dy[0] && is_recording()) d = gradient_by_operations(dy[0], x, scale, g);
                        else if (dy[0]) d = as_tensors(kernels::normalise_groups_gradient(dy[0].value(), x.value(), scale.value(), y[1].value(), y[2].value(), g));
                        else d = {Tensor(Array::full(x.shape(), 0, x.dtype())), Tensor(Array::full(scale.shape(), 0, scale.dtype())), Tensor(Array::full(shift.shape(), 0, shift.dtype()))};
@@ -65,7 +61,7 @@ std::vector<Tensor> normalise(const In& x, const In& scale, const In& shift, con
                        const double count = static_cast<double>(g.rows * g.width);
                        if (dy[1]) d[0] = d[0] + reshape(expand(reshape(dy[1], groups) / count, view_of(g)), x.shape());                             // mean = Σx/n
                        if (dy[2]) d[0] = d[0] + reshape(normal_of(x, g).deviation * (reshape(dy[2], groups) * (2 / count)), x.shape());            // variance = Σ(x − mean)²/n
-                       return d;
+                       return std::vector<Tensor>(d.begin(), d.end());
                      }));
 }
 
@@ -104,7 +100,7 @@ Tensor group_norm(In x, std::int64_t groups, In scale, In shift, double epsilon)
 Tensor layer_norm(In x, In scale, In shift, double epsilon) {
   const Grouping g = runs(x, epsilon, true, "layer_norm");
   return record("layer_norm", [g](const Array& x, const Array& scale, const Array& shift) { return kernels::normalise_runs(x, scale, shift, g); },
-                wrt_all({x, scale, shift}, [=](const Tensor& dy, const Tensor&, Wanted) {
+                wrt_all(std::array{x, scale, shift}, [=](const Tensor& dy, Wanted) {
                   if (is_recording()) return gradient_by_operations(dy, x, scale, g);
                   return as_tensors(kernels::normalise_runs_gradient(dy.value(), x.value(), scale.value(), g));
                 }));
@@ -113,10 +109,9 @@ Tensor layer_norm(In x, In scale, In shift, double epsilon) {
 Tensor rms_norm(In x, In scale, double epsilon) {
   const Grouping g = runs(x, epsilon, false, "rms_norm");
   return record("rms_norm", [g](const Array& x, const Array& scale) { return kernels::normalise_runs(x, scale, {}, g); },
-                wrt_all({x, scale}, [=](const Tensor& dy, const Tensor&, Wanted) {
-                  std::vector<Tensor> d = is_recording() ? gradient_by_operations(dy, x, scale, g) : as_tensors(kernels::normalise_runs_gradient(dy.value(), x.value(), scale.value(), g));
-                  d.pop_back();  // there is no shift
-                  return d;
+                wrt_all(std::array{x, scale}, [=](const Tensor& dy, Wanted) {
+                  std::array<Tensor, 3> d = is_recording() ? gradient_by_operations(dy, x, scale, g) : as_tensors(kernels::normalise_runs_gradient(dy.value(), x.value(), scale.value(), g));
+                  return std::array{std::move(d[0]), std::move(d[1])};  // there is no shift
                 }));
 }
 

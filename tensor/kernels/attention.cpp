@@ -315,7 +315,7 @@ Array attention(const Array& q, const Array& k, const Array& v, const Array& mas
   return y;
 }
 
-std::vector<Array> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
+std::array<Array, 3> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
                                       const AttentionOptions& options) {
   const Operands a = operands(q, k, v, mask, options);
   const Heads& s = a.heads;

@@ -14,7 +14,7 @@ struct AttentionOptions {
 /// shape (…, t, s) after broadcasting: (…, t, e). A query that may attend to nothing gives zeros. Throws ShapeError, DtypeError.
 Array attention(const Array& q, const Array& k, const Array& v, const Array& mask, const AttentionOptions& options);
 /// By q, k and v, along dy.
-std::vector<Array> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
+std::array<Array, 3> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
                                       const AttentionOptions& options);
 
 }  // namespace dz::kernels

@@ -356,7 +356,7 @@ Array normalise_runs(const Array& x, const Array& scale, const Array& shift, con
   return y;
 }
 
-std::vector<Array> normalise_runs_gradient(const Array& dy, const Array& x, const Array& scale, const Grouping& g) {
+std::array<Array, 3> normalise_runs_gradient(const Array& dy, const Array& x, const Array& scale, const Grouping& g) {
   const Dtype dtype = common_dtype({&dy, &x, &scale});
   const Array d = in_dtype(dy, dtype).contiguous(), v = in_dtype(x, dtype).contiguous(), s = in_dtype(scale, dtype).contiguous();
   const Array dx = Array::make(x.shape(), dtype), parts = Array::make({blocks_of(g.samples, run_block), 2, g.width}, dtype);
@@ -379,7 +379,7 @@ std::vector<Array> normalise_groups(const Array& x, const Array& scale, const Ar
   return {y, mean, variance};
 }
 
-std::vector<Array> normalise_groups_gradient(const Array& dy, const Array& x, const Array& scale, const Array& mean, const Array& variance,
+std::array<Array, 3> normalise_groups_gradient(const Array& dy, const Array& x, const Array& scale, const Array& mean, const Array& variance,
                                              const Grouping& g) {
   const Dtype dtype = common_dtype({&dy, &x, &scale, &mean, &variance});
   const auto plain = [&](const Array& a) { return in_dtype(a, dtype).contiguous(); };

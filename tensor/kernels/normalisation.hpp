@@ -20,12 +20,12 @@ struct Grouping {
 /// ShapeError where scale or shift do not fit, and DtypeError.
 Array normalise_runs(const Array& x, const Array& scale, const Array& shift, const Grouping& g);
 /// By x, scale and shift, along dy.
-std::vector<Array> normalise_runs_gradient(const Array& dy, const Array& x, const Array& scale, const Grouping& g);
+std::array<Array, 3> normalise_runs_gradient(const Array& dy, const Array& x, const Array& scale, const Grouping& g);
 
 /// y, mean and variance (both (samples, groups)), for any grouping; the statistics are gathered in float64.
 std::vector<Array> normalise_groups(const Array& x, const Array& scale, const Array& shift, const Grouping& g);
 /// By x, scale and shift, along dy, with the mean and variance that normalise_groups gave.
-std::vector<Array> normalise_groups_gradient(const Array& dy, const Array& x, const Array& scale, const Array& mean, const Array& variance,
+std::array<Array, 3> normalise_groups_gradient(const Array& dy, const Array& x, const Array& scale, const Array& mean, const Array& variance,
                                              const Grouping& g);
 
 }  // namespace dz::kernels
