@@ -1,4 +1,4 @@
-// Products of matrices against a triple loop, over random shapes and layouts, through every path (loop, BLAS, oneDNN).
+// Products of matrices against a triple loop, over random shapes and layouts, through every path (loop, packs, BLAS, tiles, dot products).
 
 #include <cmath>
 #include <limits>

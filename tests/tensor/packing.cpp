@@ -1,4 +1,4 @@
-// Operands as oneDNN's products take them: every element in its place, zeros around them, and the nearest bfloat16.
+// Parts of operands as a product's tiles go through them: every element in its place, zeros around them, and the nearest bfloat16.
 
 #include <cmath>
 #include <cstring>
