@@ -14,22 +14,14 @@ constexpr int tile_rows = 4, tile_columns = 5;  // 20 sums and what they take st
 constexpr std::int64_t stretch = 4096;          // of the common axis; all tiles go through it before the next, so what they share stays in the L2 cache
 
 /// out (rows, columns) = the products over n terms of a's rows and b's columns, or those added to what stands there.
-/// `count` floats, 0 in the other lanes.
-DZ_AVX512 inline V first_lanes(const float* p, std::int64_t count) {
-#if defined(__x86_64__)
-  if (count < lanes) return (V)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1 << count) - 1), p);
-#endif
-  return load<float>(p, 1, count).v;
-}
-
 template <int rows, int columns>
 DZ_AVX512 inline void tile(float* out, std::int64_t out_step, const float* a, std::int64_t a_step, const float* b, std::int64_t b_step, std::int64_t n, bool adds) {
   V sum[rows][columns] = {};
   const auto add = [&](std::int64_t k, std::int64_t count) DZ_AVX512 {  // of whole packs, count is a constant
     V y[columns];
-    for (int j = 0; j < columns; ++j) y[j] = first_lanes(b + j * b_step + k, count);
+    for (int j = 0; j < columns; ++j) y[j] = load_lanes(b + j * b_step + k, count);
     for (int i = 0; i < rows; ++i) {
-      const V x = first_lanes(a + i * a_step + k, count);
+      const V x = load_lanes(a + i * a_step + k, count);
       for (int j = 0; j < columns; ++j) sum[i][j] += x * y[j];
     }
   };

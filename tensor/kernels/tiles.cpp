@@ -12,13 +12,14 @@ namespace dz::kernels::detail {
 namespace {
 
 constexpr int tile_rows = 8, few_rows = 4, width = Pack<float>::width;
-constexpr std::int64_t part_cells = 512;    // along the common axis, gone through at a time
-constexpr std::int64_t few_bands = 4;       // by which strips are not gone through often enough to lay them out
-constexpr std::int64_t part_size = 1 << 17; // cells of the right operand that are laid out at a time: half of a core's second cache
-constexpr double grain_products = 6;        // of elements: their multiply-adds pay for a second thread as a loop's do
+constexpr std::int64_t part_cells = 512;      // along the common axis, gone through at a time
+constexpr std::int64_t few_bands = 4;         // by which strips are not gone through often enough to lay them out
+constexpr std::int64_t part_size = 1 << 17;  // cells of the right operand that are laid out at a time: half of a core's second cache
+constexpr double grain_products = 6;          // of elements: their multiply-adds pay for a second thread as a loop's do
 
 using Sum = Pack<float>::V;
 
+// For inline functions and lambdas, and for the functions that they end in: all of AVX-512 that dz makes use of.
 #if defined(__x86_64__)
 #define DZ_BF16 __attribute__((always_inline, target(DZ_AVX512_TARGET ",avx512bf16")))
 #define DZ_BF16_LOOP __attribute__((target(DZ_AVX512_TARGET ",avx512bf16")))
@@ -52,22 +53,18 @@ struct Tile {
   Finish<float> finish;
 };
 
-/// One pack of a tile's sums, finished; `whole` if the tile has all its columns.
-template <bool whole> DZ_BF16 inline void finish_pack(const Tile& t, float* y, std::int64_t column, Sum v) {
-  const std::int64_t left = std::max<std::int64_t>(t.columns - column, 0);
-  const auto there = static_cast<__mmask16>(whole || left >= width ? 0xffff : (1 << left) - 1);
-  const auto read = [&](const float* from) DZ_BF16 { return whole ? (Sum)_mm512_loadu_ps(from) : (Sum)_mm512_maskz_loadu_ps(there, from); };
-  if (t.adds) v += read(y);
-  if (t.finish.bias) v += read(t.finish.bias + column);
+/// n of a pack of a tile's sums, finished.
+DZ_BF16 inline void finish_pack(const Tile& t, float* y, std::int64_t column, std::int64_t n, Sum v) {
+  if (t.adds) v += load_lanes(y, n);
+  if (t.finish.bias) v += load_lanes(t.finish.bias + column, n);
   if (t.finish.relu) v = v < 0 ? Sum{} : v;
-  if constexpr (whole) _mm512_storeu_ps(y, (__m512)v);
-  else _mm512_mask_storeu_ps(y, there, (__m512)v);
+  store_lanes(y, n, v);
 }
 
-/// `rows` of them at most.
+/// `rows` of them at most; `whole` if the tile has all its columns.
 template <bool whole, int rows_at_most, int packs> DZ_BF16 inline void finish(const Tile& t, const Sum (&sum)[rows_at_most][packs], std::int64_t rows) {
   unrolled<rows_at_most>([&](auto r) DZ_BF16 {
-    if (r < rows) unrolled<packs>([&](auto c) DZ_BF16 { finish_pack<whole>(t, t.out + r * t.step + c * width, c * width, sum[r][c]); });
+    if (r < rows) unrolled<packs>([&](auto c) DZ_BF16 { finish_pack(t, t.out + r * t.step + c * width, c * width, whole ? width : t.columns - c * width, sum[r][c]); });
   });
 }
 

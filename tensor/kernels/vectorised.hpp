@@ -43,6 +43,20 @@ template <class F> void in_avx512(const F& f) {
 #endif
 }
 
+/// The first n of a pack's floats, or all, 0 in the other lanes; and the same stored, nothing behind them touched.
+DZ_AVX512 inline Pack<float>::V load_lanes(const float* p, std::int64_t n) {
+#if defined(__x86_64__)
+  if (n < Pack<float>::width) return (Pack<float>::V)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1 << std::max<std::int64_t>(n, 0)) - 1), p);
+#endif
+  return load<float>(p, 1, n).v;
+}
+DZ_AVX512 inline void store_lanes(float* p, std::int64_t n, const Pack<float>::V& v) {
+#if defined(__x86_64__)
+  if (n < Pack<float>::width) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1 << std::max<std::int64_t>(n, 0)) - 1), (__m512)v);
+#endif
+  store<float>(p, 1, n, Pack<float>(v));
+}
+
 /// A vector's elements put together by f, halves with halves; f takes vectors and single elements.
 template <class V, class F> DZ_INLINE auto folded(const V& v, const F& f) {
   constexpr int n = static_cast<int>(sizeof(V) / sizeof(v[0]));
