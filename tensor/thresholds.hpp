@@ -15,7 +15,7 @@ extern constinit std::int64_t elementwise_grain;
 extern constinit std::int64_t loop_product;
 /// The same for float32, whose loops are of packs.
 extern constinit std::int64_t pack_product;
-/// Multiply-adds from which a float32 product is gone through in tiles, on AVX-512; between the two, and elsewhere, it is BLAS's.
+/// Multiply-adds from which a float32 product is gone through in tiles, on AVX-512, or, from five times as many on, is oneDNN's; below it is BLAS's.
 extern constinit std::int64_t tile_product;
 /// The rows, and columns, that such a product has at least: one of fewer is BLAS's.
 extern constinit std::int64_t tile_side;

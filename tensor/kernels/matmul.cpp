@@ -1,5 +1,5 @@
-// Matrix products: tiles for small and for large float32 ones, OpenBLAS for those between and float64, loops where calling costs more than
-// computing. Which serves where was measured (docs/kernels.md).
+// Matrix products: tiles for small and for large float32 ones (oneDNN for these without AVX-512), OpenBLAS for those between and float64, loops
+// where calling costs more than computing. Which serves where was measured (docs/kernels.md).
 
 #include <dz/tensor/kernels/matmul.hpp>
 
@@ -101,6 +101,25 @@ template <class T> void finish_rows(const Matrix<T>& out, const Finish<T>& finis
   });
 }
 
+/// Where the product is large: true, and it is computed.
+bool large_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, Precision precision, const Finish<float>& finish) {
+  constexpr double onednn_times = 5;  // what a call of oneDNN takes beside the multiplying pays later
+  const bool avx512 = active_isa() == Isa::avx512;
+  const double products = static_cast<double>(out.rows) * static_cast<double>(out.columns) * static_cast<double>(a.columns);
+  if (products == 0 || products < static_cast<double>(tile_product) * (avx512 ? 1 : onednn_times)) return false;
+  if (detail::is_dot_product(a, b, precision)) {
+    detail::dot_matmul(out, a, b);
+    finish_rows(out, finish);
+  } else if (avx512) {
+    if (std::min(out.rows, out.columns) < tile_side) return false;
+    detail::tiled_product(out, detail::bands_of(a, precision), detail::strips_of(b, precision), precision, finish);
+  } else {
+    if (!detail::onednn_matmul(out, a, b, finish.bias)) return false;
+    finish_rows(out, {nullptr, finish.relu});
+  }
+  return true;
+}
+
 template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a, const Matrix<const T>& b, Precision precision, Finish<T> finish = {}) {
   const std::int64_t outer = out.rows * out.columns;
   if (outer == 0) return;
@@ -114,13 +133,7 @@ template <class T> void multiply(const Matrix<T>& out, const Matrix<const T>& a,
     return finish_rows(out, finish);
   }
   if constexpr (std::is_same_v<T, float>)
-    if (active_isa() == Isa::avx512 && static_cast<double>(outer) * static_cast<double>(a.columns) >= static_cast<double>(tile_product)) {
-      if (detail::is_dot_product(a, b, precision)) {
-        detail::dot_matmul(out, a, b);
-        return finish_rows(out, finish);
-      }
-      if (std::min(out.rows, out.columns) >= tile_side) return detail::tiled_product(out, detail::bands_of(a, precision), detail::strips_of(b, precision), precision, finish);
-    }
+    if (large_matmul(out, a, b, precision, finish)) return;
   blas_matmul(out, a, b);
   finish_rows(out, finish);
 }

@@ -14,6 +14,10 @@ template <class T> struct Matrix {
 };
 template <class T> Matrix<T> transposed(const Matrix<T>& m) { return {m.data, m.columns, m.rows, m.column_stride, m.row_stride}; }
 
+/// out = a · b by oneDNN, with a bias for each column or none; false where it has no implementation for these layouts (then nothing was
+/// written).
+bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias);
+
 /// Rows of a, and columns of b, lie along their common axis, which is long, and there are few of one of them: each element is summed by itself.
 bool is_dot_product(const Matrix<const float>& a, const Matrix<const float>& b, Precision precision);
 /// out = a · b of such operands, in vector registers, nothing packed.

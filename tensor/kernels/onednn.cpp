@@ -68,6 +68,36 @@ dnnl::memory::data_type type_of(Precision p) { return p == Precision::bfloat16 ?
 
 using tag = dnnl::memory::format_tag;
 
+// ---- products of matrices
+
+/// Sizes, strides, and whether there is a bias: all that a product's primitive depends on.
+using ProductKey = std::array<std::int64_t, 9>;
+
+struct Product {
+  dnnl::matmul primitive;
+  dnnl::memory a, b, bias, out;
+  std::unordered_map<int, dnnl::memory> arguments;
+
+  Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, bool with_bias) {
+    const auto describe = [](const auto& m) {
+      return dnnl::memory::desc({m.rows, m.columns}, dnnl::memory::data_type::f32, dnnl::memory::dims{m.row_stride, m.column_stride});
+    };
+    const auto room = [](const dnnl::memory::desc& d) { return dnnl::memory(d, cpu(), DNNL_MEMORY_NONE); };
+    const auto as_a = describe(x), as_b = describe(w), as_out = describe(y);
+    const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, tag::ab);
+    primitive = dnnl::matmul(dnnl::matmul::primitive_desc(with_bias ? dnnl::matmul::desc(as_a, as_b, as_bias, as_out) : dnnl::matmul::desc(as_a, as_b, as_out), cpu()));
+    a = room(as_a), b = room(as_b), out = room(as_out);
+    arguments = {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, out}};
+    if (with_bias) arguments.emplace(DNNL_ARG_BIAS, bias = room(as_bias));
+  }
+};
+
+/// Of the thread's own: no lock on the way to a product.
+struct ProductCache {
+  dnnl::stream stream{cpu()};
+  std::unordered_map<ProductKey, Product, Hash> products;
+};
+
 // ---- convolutions
 
 /// A convolution's sizes, the map, the precision, and whether there is a bias.
@@ -228,6 +258,29 @@ void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precisi
     cache.stream.wait();
   } catch (const dnnl::error& e) {
     throw MemoryError(std::string("oneDNN cannot run a convolution: ") + e.what());
+  }
+}
+
+bool onednn_matmul(const Matrix<float>& out, const Matrix<const float>& a, const Matrix<const float>& b, const float* bias) {
+  const AsManyThreadsAsAsked threads;
+  static thread_local ProductCache cache;
+  const ProductKey key{out.rows, out.columns, a.columns, out.row_stride, a.row_stride, a.column_stride, b.row_stride, b.column_stride, bias ? 1 : 0};
+  try {
+    auto found = cache.products.find(key);
+    if (found == cache.products.end()) {
+      if (cache.products.size() >= most_kept) cache.products.clear();
+      found = cache.products.emplace(key, Product(out, a, b, bias != nullptr)).first;
+    }
+    Product& p = found->second;
+    p.a.set_data_handle(const_cast<float*>(a.data));
+    p.b.set_data_handle(const_cast<float*>(b.data));
+    if (bias) p.bias.set_data_handle(const_cast<float*>(bias));
+    p.out.set_data_handle(out.data);
+    p.primitive.execute(cache.stream, p.arguments);
+    cache.stream.wait();
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
   }
 }
 
