@@ -111,10 +111,13 @@ TEST_CASE("a training loop asks the system for nothing after its second step", "
 }
 
 TEST_CASE("trim gives large pieces back, and the pool goes on", "[tensor]") {
-  { const Array a = Array::make({5'000'000}); }
-  memory::trim();
-  const Array b = Array::full({5'000'000}, 2);
-  CHECK(b.data<float>()[4'999'999] == 2);
+  for (const std::int64_t n : {5'000'000, 500'000, 1'000}) {  // of its own, cut from a region, and one that hardly has a page
+    { const Array a = Array::full({n}, 1), b = Array::full({n}, 1); }
+    memory::trim();
+    const Array a = Array::full({n}, 2), b = Array::full({n}, 3);
+    CHECK(a.data<float>()[n - 1] == 2);
+    CHECK(b.data<float>()[n - 1] == 3);
+  }
 }
 
 TEST_CASE("threads allocate, and others free", "[tensor]") {
