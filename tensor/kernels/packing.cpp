@@ -181,14 +181,14 @@ Bands bands_of(const Matrix<const float>& m, Precision precision) {
   const bool across = !lies_in_rows(m), full = precision == Precision::full;
   const auto part = across ? (full ? band_across_columns<Precision::full> : band_across_columns<Precision::bfloat16>)
                            : (full ? band_of_rows<Precision::full> : band_of_rows<Precision::bfloat16>);
-  return {&m, m.rows, cells_of(m.columns, precision), across, part, full && !across ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
+  return {&m, cells_of(m.columns, precision), across, part, full && !across ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
 }
 
 Strips strips_of(const Matrix<const float>& m, Precision precision) {
-  const bool full = precision == Precision::full;
-  const auto part = lies_in_rows(m) ? (full ? strips_of_rows<Precision::full> : strips_of_rows<Precision::bfloat16>)
-                                    : (full ? strips_across_columns<Precision::full> : strips_across_columns<Precision::bfloat16>);
-  return {&m, m.columns, cells_of(m.rows, precision), part, full && lies_in_rows(m) ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
+  const bool full = precision == Precision::full, lies = lies_in_rows(m);
+  const auto part = lies ? (full ? strips_of_rows<Precision::full> : strips_of_rows<Precision::bfloat16>)
+                         : (full ? strips_across_columns<Precision::full> : strips_across_columns<Precision::bfloat16>);
+  return {&m, cells_of(m.rows, precision), part, full && lies ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
 }
 
 void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n) {

@@ -18,7 +18,7 @@ inline constexpr std::int64_t band_rows = 16, strip_columns = 32;
 /// cells of all rows first.
 struct Bands {
   const void* of;
-  std::int64_t rows, cells;
+  std::int64_t cells;
   bool across;
   void (*part)(Cell* to, const void* of, std::int64_t row, std::int64_t cell, std::int64_t n);
   const Cell* as_they_lie = nullptr;  ///< row after row, where a whole band need not be laid out
@@ -29,7 +29,7 @@ struct Bands {
 /// of the strips that begin in [from, last): strip by strip, of each the first cells of all columns first.
 struct Strips {
   const void* of;
-  std::int64_t columns, cells;
+  std::int64_t cells;
   void (*part)(Cell* to, const void* of, std::int64_t cell, std::int64_t n, std::int64_t from, std::int64_t last);
   const Cell* as_they_lie = nullptr;  ///< the first cells of all columns, then the next, where a whole strip need not be laid out
   std::int64_t step = 0;              ///< then: from one cell of a column to the next

@@ -14,7 +14,7 @@ namespace {
 constexpr int tile_rows = 8, few_rows = 4, width = Pack<float>::width;
 constexpr std::int64_t part_cells = 512;      // along the common axis, gone through at a time
 constexpr std::int64_t few_bands = 4;         // by which strips are not gone through often enough to lay them out
-constexpr std::int64_t part_size = 1 << 17;  // cells of the right operand that are laid out at a time: half of a core's second cache
+constexpr std::int64_t part_size = 1 << 17;   // cells of the right operand that are laid out at a time: half of a core's second cache
 constexpr double grain_products = 6;          // of elements: their multiply-adds pay for a second thread as a loop's do
 
 using Sum = Pack<float>::V;
@@ -119,6 +119,7 @@ struct TiledProduct {
   const Loops& loops;
   Finish<float> finish;
 
+  /// In whole strips: as many as are laid out together, or all.
   std::int64_t columns_at_a_time(const Range& columns) const {
     return std::min(part_size / std::min(part_cells, a.cells), columns.end - columns.begin + strip_columns - 1) / strip_columns * strip_columns;
   }
