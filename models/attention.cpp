@@ -27,12 +27,6 @@ void require_tokens(const In& x, const MultiHeadAttention& layer, const At at) {
   if (layer.heads < 1 || width % layer.heads != 0) throw ShapeError(fmt::format("{} heads do not divide a width of {}", layer.heads, width), "MultiHeadAttention", at);
 }
 
-/// Of queries, keys and values side by side, each (m, t, width).
-Tensor attend(const MultiHeadAttention& layer, const std::vector<Tensor>& qkv, const Tensor& mask) {
-  const Tensor y = attention(by_heads(qkv[0], layer.heads), by_heads(qkv[1], layer.heads), by_heads(qkv[2], layer.heads), {.causal = layer.causal, .mask = mask});
-  return layer.out_proj(reshape(permute(y, {0, 2, 1, 3}), qkv[0].shape()));
-}
-
 }  // namespace
 
 MultiHeadAttention::MultiHeadAttention(std::int64_t width, std::int64_t heads, bool causal, Initialiser initialiser, Dtype dtype, Generator& g)
@@ -47,7 +41,9 @@ MultiHeadAttention::MultiHeadAttention(std::int64_t width, std::int64_t heads, b
 Tensor MultiHeadAttention::operator()(In x, const Tensor& mask) const {
   const CallSite site(x.at());
   require_tokens(x, *this, x.at());
-  return layer_call(*this, x, [&](In x) { return attend(*this, chunk(linear(x, in_proj_weight, in_proj_bias), 3, 2), mask); });
+  return layer_call(*this, x, [&](In x) {
+    return out_proj(self_attention(linear(x, in_proj_weight, in_proj_bias), heads, {.causal = causal, .mask = mask}));
+  });
 }
 
 Tensor MultiHeadAttention::between(In x, In context, const Tensor& mask) const {
@@ -57,9 +53,9 @@ Tensor MultiHeadAttention::between(In x, In context, const Tensor& mask) const {
   const std::int64_t width = x.size(2);
   return layer_call(*this, x, [&](In x) {
     const std::vector<Tensor> weights = split(in_proj_weight, {width, 2 * width}), biases = split(in_proj_bias, {width, 2 * width});
-    std::vector<Tensor> qkv = chunk(linear(context, weights[1], biases[1]), 2, 2);
-    qkv.insert(qkv.begin(), linear(x, weights[0], biases[0]));
-    return attend(*this, qkv, mask);
+    const std::vector<Tensor> kv = chunk(linear(context, weights[1], biases[1]), 2, 2);
+    const Tensor y = attention(by_heads(linear(x, weights[0], biases[0]), heads), by_heads(kv[0], heads), by_heads(kv[1], heads), {.causal = causal, .mask = mask});
+    return out_proj(reshape(permute(y, {0, 2, 1, 3}), x.shape()));
   });
 }
 

@@ -1,5 +1,6 @@
 #include <dz/ops/attention.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -7,6 +8,7 @@
 #include <dz/ops/activation.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/creation.hpp>
+#include <dz/ops/joining.hpp>
 #include <dz/ops/matrix.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/ops/shape.hpp>
@@ -43,12 +45,26 @@ std::array<Tensor, 4> gradient_by_operations(const Tensor& dy, const Tensor& q, 
   return {matmul(ds, k) * o.scale, matmul(t(ds), q) * o.scale, matmul(t(p), dy), ds};
 }
 
+kernels::AttentionOptions options_for(std::int64_t width, const AttentionOptions& o) {
+  return {o.scale.value_or(1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(width, 1)))), o.causal};
+}
+
+// Tokens (m, t, heads·width), and (m, heads, t, width).
+Tensor by_heads(const Tensor& x, std::int64_t heads) { return permute(reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}), {0, 2, 1, 3}); }
+Tensor by_tokens(const Tensor& x) { return reshape(permute(x, {0, 2, 1, 3}), {x.size(0), x.size(2), x.size(1) * x.size(3)}); }
+
+/// Queries, keys and values by heads.
+std::array<Tensor, 3> parted(const Tensor& x, std::int64_t heads) {
+  const std::int64_t width = x.size(2) / 3;
+  const auto part = [&](std::int64_t i) { return by_heads(slice(x, 2, i * width, (i + 1) * width), heads); };
+  return {part(0), part(1), part(2)};
+}
+
 }  // namespace
 
 Tensor attention(In q, In k, In v, const AttentionOptions& options) {
   const CallSite site(q.at());
-  const double width = q.rank() > 0 && q.size(-1) > 0 ? static_cast<double>(q.size(-1)) : 1;
-  const kernels::AttentionOptions o{options.scale.value_or(1 / std::sqrt(width)), options.causal};
+  const kernels::AttentionOptions o = options_for(q.rank() > 0 ? q.size(-1) : 0, options);
   const Tensor mask = options.mask;
   if (mask.requires_grad())
     return record("attention", [o](const Array& q, const Array& k, const Array& v, const Array& m) { return kernels::attention(q, k, v, m, o); },
@@ -61,6 +77,24 @@ Tensor attention(In q, In k, In v, const AttentionOptions& options) {
                   }
                   auto d = kernels::attention_gradient(dy.value(), q.value(), k.value(), v.value(), mask.value(), o);
                   return std::array{Tensor(std::move(d[0])), Tensor(std::move(d[1])), Tensor(std::move(d[2]))};
+                }));
+}
+
+Tensor self_attention(In x, std::int64_t heads, const AttentionOptions& options) {
+  const CallSite site(x.at());
+  const kernels::AttentionOptions o = options_for(x.rank() == 3 && heads > 0 ? x.size(2) / 3 / heads : 0, options);
+  const Tensor mask = options.mask;
+  const auto by_operations = [=](const Tensor& dy) {
+    const auto [q, k, v] = parted(x, heads);
+    auto d = gradient_by_operations(by_heads(dy, heads), q, k, v, mask, o);
+    return std::array{concat({by_tokens(d[0]), by_tokens(d[1]), by_tokens(d[2])}, 2), std::move(d[3])};
+  };
+  if (mask.requires_grad())
+    return record("self_attention", [=](const Array& x, const Array& m) { return kernels::self_attention(x, heads, m, o); },
+                  wrt_all(std::array{x, In(mask)}, [=](const Tensor& dy, Wanted) { return by_operations(dy); }));
+  return record("self_attention", [=, m = mask.value()](const Array& x) { return kernels::self_attention(x, heads, m, o); },
+                wrt(x, [=](const Tensor& dy) {
+                  return is_recording() ? by_operations(dy)[0] : Tensor(kernels::self_attention_gradient(dy.value(), x.value(), heads, mask.value(), o));
                 }));
 }
 

@@ -18,4 +18,9 @@ struct AttentionOptions {
 /// fit, or with a causal mask where there are fewer keys than queries.
 Tensor attention(In q, In k, In v, const AttentionOptions& options = {});
 
+/// Attention of tokens among themselves, in heads: x (m, t, 3·width) has of each token query, key and value side by side, each of them head by head,
+/// as one dense layer gives them; the result (m, t, width) is head by head too. The mask is broadcast to (m, heads, t, t). Throws ShapeError
+/// where x is not of this shape, or its width not one of `heads` equal parts.
+Tensor self_attention(In x, std::int64_t heads, const AttentionOptions& options = {});
+
 }  // namespace dz

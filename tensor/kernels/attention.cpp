@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include <dz/tensor/kernels/copy.hpp>
 #include <dz/tensor/kernels/small_product.hpp>
 #include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
@@ -254,10 +255,9 @@ struct Operands {
 };
 
 Operands operands(const Array& q, const Array& k, const Array& v, const Array& mask, const AttentionOptions& o) {
-  const std::string shapes = fmt::format("q {}, k {}, v {}{}", to_string(q.shape()), to_string(k.shape()), to_string(v.shape()),
-                                         mask ? ", mask " + to_string(mask.shape()) : "");
   const auto require = [&](bool fine, const char* reason) {
-    if (!fine) throw ShapeError(fmt::format("{}: {}", reason, shapes));
+    if (fine) return;
+    throw ShapeError(fmt::format("{}: q {}, k {}, v {}{}", reason, to_string(q.shape()), to_string(k.shape()), to_string(v.shape()), mask ? ", mask " + to_string(mask.shape()) : ""));
   };
   const int r = q.rank();
   require(r >= 2 && k.rank() == r && v.rank() == r, "q is (…, t, d), k (…, s, d) and v (…, s, e), of one rank");
@@ -302,6 +302,26 @@ template <class Room> Array rooms(const Operands& a, Room room) {
   return visit_floating(a.dtype, [&](auto type) { return Array::make({checked_product(a.heads.slots, room(type))}, a.dtype); });
 }
 
+/// d gets the gradients by q, k and v.
+void write_gradient(const std::array<Array, 3>& d, const Array& dy, const Operands& a) {
+  const Heads& s = a.heads;
+  if (s.count == 0 || s.queries == 0 || s.keys == 0) {
+    for (const Array& by : d) launch(fill, by, 0);
+    return;
+  }
+  launch(gradient_kernel, d[0], d[1], d[2], in_dtype(dy, a.dtype), a.q, a.k, a.v, a.mask, rooms(a, [&]<class T>(std::type_identity<T>) { return s.reverse_room<T>(); }), s);
+}
+
+/// Queries, keys and values, each (m, heads, t, width), of tokens that have them side by side: views, if the tokens lie in row order.
+std::array<Array, 3> parted(const Array& x, std::int64_t heads) {
+  if (x.rank() != 3 || heads < 1 || x.size(2) % checked_product(3, heads) != 0)
+    throw ShapeError(fmt::format("queries, keys and values are (m, t, 3·width), their width one of {} equal heads: got {}", heads, to_string(x.shape())));
+  const std::int64_t m = x.size(0), t = x.size(1), width = x.size(2) / (3 * heads);
+  const Array all = x.reshape({m, t, 3, heads, width}).permute(std::array{2, 0, 3, 1, 4});
+  const auto part = [&](std::int64_t i) { return all.slice(0, i, i + 1).reshape({m, heads, t, width}); };
+  return {part(0), part(1), part(2)};
+}
+
 }  // namespace
 
 Array attention(const Array& q, const Array& k, const Array& v, const Array& mask, const AttentionOptions& options) {
@@ -318,12 +338,22 @@ Array attention(const Array& q, const Array& k, const Array& v, const Array& mas
 std::array<Array, 3> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
                                       const AttentionOptions& options) {
   const Operands a = operands(q, k, v, mask, options);
-  const Heads& s = a.heads;
-  if (s.count == 0 || s.queries == 0 || s.keys == 0)
-    return {Array::full(q.shape(), 0, a.dtype), Array::full(k.shape(), 0, a.dtype), Array::full(v.shape(), 0, a.dtype)};
-  const Array dq = beside(q.shape(), a.dtype), dk = beside(k.shape(), a.dtype), dv = beside(v.shape(), a.dtype);
-  launch(gradient_kernel, dq, dk, dv, in_dtype(dy, a.dtype), a.q, a.k, a.v, a.mask, rooms(a, [&]<class T>(std::type_identity<T>) { return s.reverse_room<T>(); }), s);
-  return {dq, dk, dv};
+  const std::array d{beside(q.shape(), a.dtype), beside(k.shape(), a.dtype), beside(v.shape(), a.dtype)};
+  write_gradient(d, dy, a);
+  return d;
+}
+
+Array self_attention(const Array& x, std::int64_t heads, const Array& mask, const AttentionOptions& options) {
+  const auto [q, k, v] = parted(x, heads);
+  return attention(q, k, v, mask, options).permute(std::array{0, 2, 1, 3}).reshape({x.size(0), x.size(1), x.size(2) / 3});
+}
+
+Array self_attention_gradient(const Array& dy, const Array& x, std::int64_t heads, const Array& mask, const AttentionOptions& options) {
+  const auto [q, k, v] = parted(x, heads);
+  const Operands a = operands(q, k, v, mask, options);
+  const Array dx = Array::make(x.shape(), a.dtype);
+  write_gradient(parted(dx, heads), dy.reshape({x.size(0), x.size(1), heads, q.size(3)}).permute(std::array{0, 2, 1, 3}), a);
+  return dx;
 }
 
 }  // namespace dz::kernels

@@ -17,4 +17,10 @@ Array attention(const Array& q, const Array& k, const Array& v, const Array& mas
 std::array<Array, 3> attention_gradient(const Array& dy, const Array& q, const Array& k, const Array& v, const Array& mask,
                                       const AttentionOptions& options);
 
+/// The same of tokens among themselves: x (m, t, 3·width) has of each token query, key and value side by side, each of them head by head. Gives
+/// (m, t, width), head by head.
+Array self_attention(const Array& x, std::int64_t heads, const Array& mask, const AttentionOptions& options);
+/// By x, along dy.
+Array self_attention_gradient(const Array& dy, const Array& x, std::int64_t heads, const Array& mask, const AttentionOptions& options);
+
 }  // namespace dz::kernels
