@@ -1,6 +1,6 @@
-// Each (sample, head) is one unit of work, gone through in blocks of queries: their scores against all keys (with a causal mask, against
-// those keys only that the block's last query sees), a row for each key, so that softmax goes down packs of queries; softmax in place, and the
-// products in a core's registers. The reverse pass computes the scores again instead of keeping them.
+// Each (sample, head) is one unit of work, gone through in blocks of queries, and these in bands of 16: their scores against all keys (with a causal
+// mask, against those keys only that the band's last query sees), a row for each key, so that softmax goes down packs of queries; softmax in place.
+// The reverse pass computes the scores again instead of keeping them.
 
 #include <dz/tensor/kernels/attention.hpp>
 
@@ -9,8 +9,9 @@
 #include <cmath>
 #include <limits>
 
+#include <dz/tensor/autocast.hpp>
+#include <dz/tensor/kernels/attention_products.hpp>
 #include <dz/tensor/kernels/copy.hpp>
-#include <dz/tensor/kernels/small_product.hpp>
 #include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
 #include <dz/tensor/parallel.hpp>
@@ -18,28 +19,28 @@
 namespace dz::kernels {
 namespace {
 
-using detail::copied_to_packs;
-using detail::in_packed_rows;
-using detail::in_packs;
 using detail::Matrix;
-using detail::small_product;
+using detail::rounded_up;
+
+constexpr std::int64_t band = detail::band_rows;  // of queries, or keys, that are gone through together
 
 /// The sizes of one head, how many heads there are, and in how many rooms they are worked at.
 struct Heads {
   std::int64_t count, queries, keys, width, value_width, slots;
   double scale;
   bool causal;
+  Precision precision;
 
-  std::int64_t block() const { return std::min(queries, causal ? 16 : std::clamp<std::int64_t>(16384 / std::max<std::int64_t>(keys, 1), 16, 64)); }
-  /// A block's queries in whole packs.
-  template <class T> std::int64_t lanes() const { return in_packs<T>(block()); }
-  /// Elements of the scores of a block.
-  template <class T> std::int64_t scores() const { return checked_product(keys, lanes<T>()); }
-  /// Elements of the scores, of qᵀ and of v in packed rows.
-  template <class T> std::int64_t forward_room() const { return scores<T>() + checked_product(width, lanes<T>()) + checked_product(keys, in_packs<T>(value_width)); }
-  /// Of the scores and their gradients, qᵀ, dyᵀ, k, q and dy.
-  template <class T> std::int64_t reverse_room() const {
-    return 2 * scores<T>() + checked_product(width + value_width, lanes<T>()) + checked_product(keys + queries, in_packs<T>(width)) + checked_product(queries, in_packs<T>(value_width));
+  /// Queries of a block, in whole bands; a row of their scores.
+  std::int64_t block() const { return std::min(rounded_up(queries, band), std::clamp<std::int64_t>(16384 / std::max<std::int64_t>(keys, 1), band, 64) / band * band); }
+  std::int64_t scores() const { return checked_product(rounded_up(keys, band), block()); }
+  /// Elements of all that is laid out for a head.
+  template <class Products> std::int64_t forward_room(const Products& p) const {
+    return scores() + p.left_size(keys, width) + p.right_size(keys, value_width) + p.right_size(width, block()) + p.left_size(band, keys);
+  }
+  template <class Products> std::int64_t reverse_room(const Products& p) const {
+    return 2 * scores() + p.left_size(keys, width + value_width) + p.right_size(keys, width) + p.right_size(width + value_width, block()) + p.right_size(block(), width) +
+           p.right_size(block(), value_width) + p.left_size(band, keys) + 2 * p.left_size(keys, block());
   }
   /// The keys that query i attends to: [0, seen(i)).
   std::int64_t seen(std::int64_t i) const { return causal ? keys - queries + i + 1 : keys; }
@@ -65,10 +66,8 @@ template <class T> auto heads_to_write(const Array& a) {
 
 /// Rows [first, first + n).
 template <class T> Matrix<T> rows_of(const Matrix<T>& m, std::int64_t first, std::int64_t n) { return {m.data + first * m.row_stride, n, m.columns, m.row_stride, m.column_stride}; }
-/// A block's weights as a left operand: a row for each of n queries.
+/// From a row for each key to a row for each of n queries.
 template <class T> Matrix<const T> by_query(const Matrix<T>& p, std::int64_t n) { return {p.data, n, p.rows, p.column_stride, p.row_stride}; }
-/// A row for each key.
-template <class T> Matrix<const T> by_key(const Matrix<T>& p, std::int64_t n) { return {p.data, p.rows, n, p.row_stride, p.column_stride}; }
 
 template <class T> struct MaskRows {
   const bool* allowed = nullptr;
@@ -96,66 +95,99 @@ template <class T> auto masks_of(const Array& mask) {
 template <class T> using Wide = typename dz::detail::Vector<double, 8 * Pack<T>::width>::Type;
 template <class T> DZ_INLINE Pack<T> narrow(const Wide<T>& x) { return Pack<T>(__builtin_convertvector(x, typename Pack<T>::V)); }
 
-/// Σ over the rows [0, n) of term(row), packs, in double: what is taken of the sum later may be far smaller.
-template <class T, class Term> DZ_INLINE Wide<T> total(std::int64_t n, const Term& term) {
+/// Σ over the rows [from, to) of term(row), packs: a few in their own type, these sums in double, for what is taken of them later may be far smaller.
+template <class T, class Term> DZ_INLINE Wide<T> total(std::int64_t from, std::int64_t to, const Term& term) {
+  constexpr std::int64_t few = 8;
   Wide<T> sum{};
-  for (std::int64_t j = 0; j < n; ++j) sum += __builtin_convertvector(term(j).v, Wide<T>);
+  for (std::int64_t j = from; j < to;) {
+    Pack<T> part(0);
+    for (const std::int64_t end = std::min(j + few, to); j < end; ++j) part = part + term(j);
+    sum += __builtin_convertvector(part.v, Wide<T>);
+  }
   return sum;
 }
 
-/// Whether key j is seen by each of the queries from number `first` on.
-template <class T> DZ_INLINE auto sees(const Heads& s, std::int64_t first, std::int64_t j) {
-  typename Pack<T>::V lane;
-  for (int i = 0; i < Pack<T>::width; ++i) lane[i] = static_cast<T>(i);
-  return less(Pack<T>(static_cast<T>(j - s.seen(first))), Pack<T>(lane));
+/// A number in every element of a pack, to be loaded: made of a variable in a loop, a pack would be put together element by element.
+template <class T> struct Everywhere {
+  alignas(64) T elements[Pack<T>::width];
+  explicit Everywhere(double x) { std::fill_n(elements, Pack<T>::width, static_cast<T>(x)); }
+  DZ_INLINE Pack<T> operator()() const { return detail::load<T>(elements, 1, Pack<T>::width); }
+};
+
+/// The numbers of a pack's elements.
+template <class T> DZ_INLINE Pack<T> numbers() {
+  alignas(64) static constexpr auto all = [] {
+    std::array<T, Pack<T>::width> a{};
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<T>(i);
+    return a;
+  }();
+  return detail::load<T>(all.data(), 1, Pack<T>::width);
 }
 
-/// Scores (already scaled) of a pack of queries, a row for each key, as their weights; those beyond what a query sees are 0, as are all where none is
-/// allowed. A NaN makes all of its query's a NaN.
-template <class T> DZ_INLINE void weigh(const Matrix<T>& p, const Heads& s, std::int64_t first) {
+/// Scores of a pack of queries, a row for each key, as their weights; those beyond what a query sees are 0, as are all where none is allowed. A NaN makes
+/// all of its query's a NaN.
+template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by_all, const Everywhere<T>& scale) {
   constexpr std::int64_t lanes = Pack<T>::width;
-  const Pack<T> nothing(-std::numeric_limits<T>::infinity());
-  const std::int64_t by_all = std::min(p.rows, s.seen(first));
+  const Pack<T> nothing(-std::numeric_limits<T>::infinity()), query = numbers<T>();
+  const std::int64_t by_all = std::min(p.rows, seen_by_all);
   const auto row = [&](std::int64_t j) __attribute__((always_inline)) { return p.data + j * p.row_stride; };
-  for (std::int64_t j = by_all; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, where(sees<T>(s, first, j), detail::load<T>(row(j), 1, lanes), nothing));
-  Pack<T> top = nothing;  // passing over a NaN
-  for (std::int64_t j = 0; j < p.rows; ++j) {
-    const Pack<T> x = detail::load<T>(row(j), 1, lanes);
-    top = where(less(top, x), x, top);
+  const auto score = [&](std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(row(j), 1, lanes) * scale(); };
+  const auto raise = [](Pack<T>& top, const Pack<T>& x) __attribute__((always_inline)) { top = where(less(top, x), x, top); };  // passing over a NaN
+  Pack<T> hidden(0);  // so many queries do not see the key
+  for (std::int64_t j = by_all; j < p.rows; ++j) {
+    detail::store<T>(row(j), 1, lanes, where(less(hidden, query), score(j), nothing));
+    hidden = hidden + Pack<T>(1);
   }
+  Pack<T> top = nothing, other = nothing;
+  std::int64_t j = 0;
+  for (; j + 1 < by_all; j += 2) raise(top, score(j)), raise(other, score(j + 1));
+  if (j < by_all) raise(top, score(j));
+  for (j = by_all; j < p.rows; ++j) raise(other, detail::load<T>(row(j), 1, lanes));
+  raise(top, other);
   top = where(equal(top, nothing), Pack<T>(0), top);
-  const Wide<T> sum = total<T>(p.rows, [&](std::int64_t j) __attribute__((always_inline)) {
-    const Pack<T> e = exp(detail::load<T>(row(j), 1, lanes) - top);
+  const auto kept = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
+    const Pack<T> e = exp(x - top);
     detail::store<T>(row(j), 1, lanes, e);
     return e;
-  });
+  };
+  const Wide<T> sum = total<T>(0, by_all, [&](std::int64_t j) __attribute__((always_inline)) { return kept(j, score(j)); }) +
+                      total<T>(by_all, p.rows, [&](std::int64_t j) __attribute__((always_inline)) { return kept(j, detail::load<T>(row(j), 1, lanes)); });
   const Pack<T> factor = where(equal(narrow<T>(sum), Pack<T>(0)), Pack<T>(0), narrow<T>(1 / sum));
-  for (std::int64_t j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
+  for (j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
 }
 
-/// Scores of n queries from number `first` on, as the mask lets them be.
-template <class T> void apply(const MaskRows<T>& mask, const Matrix<T>& p, std::int64_t first, std::int64_t n) {
+/// Scores of n queries from number `first` on, scaled, and as the mask lets them be.
+template <class T> void apply(const MaskRows<T>& mask, const Matrix<T>& p, std::int64_t first, std::int64_t n, T scale) {
   for (std::int64_t j = 0; j < p.rows; ++j)
     for (std::int64_t i = 0; i < n; ++i) {
       T& score = p.data[j * p.row_stride + i];
       const std::int64_t at = (first + i) * mask.row_step + j * mask.step;
+      score *= scale;
       if (mask.allowed && !mask.allowed[at]) score = -std::numeric_limits<T>::infinity();
       if (mask.added) score += mask.added[at];
     }
 }
 
-/// A block of queries, and their transposed matrix in whole packs.
-template <class T> struct Block {
-  std::int64_t first, n;
-  Matrix<const T> queries_in_columns;
-};
-
-/// p gets the weights of the block's queries, in its columns, to the first keys, of which it has a row each.
-template <class T> void weights(const Matrix<T>& p, const Heads& s, const Block<T>& block, const Matrix<const T>& keys, const MaskRows<T>& mask) {
-  small_product(p, rows_of(keys, 0, p.rows), block.queries_in_columns, {.factor = static_cast<T>(s.scale)});
-  if (mask.allowed || mask.added) apply(mask, p, block.first, block.n);
+/// p, scores of a band's n queries from number `first` on, a row for each key, becomes their weights.
+template <class T> void weights(const Matrix<T>& p, const Heads& s, std::int64_t first, std::int64_t n, const MaskRows<T>& mask) {
+  const bool masked = mask.allowed || mask.added;
+  if (masked) apply(mask, p, first, n, static_cast<T>(s.scale));
+  const Everywhere<T> scale(masked ? 1 : s.scale);
   detail::vectorised([&]() __attribute__((always_inline)) {
-    for (std::int64_t i = 0; i < block.n; i += Pack<T>::width) weigh(Matrix<T>{p.data + i, p.rows, p.columns, p.row_stride, p.column_stride}, s, block.first + i);
+    for (std::int64_t i = 0; i < n; i += Pack<T>::width) weigh(Matrix<T>{p.data + i, p.rows, p.columns, p.row_stride, p.column_stride}, s.seen(first + i), scale);
+  });
+}
+
+/// g, the gradient by a band's weights w, becomes the one by its scores: scale·w∘(g − Σ w∘g), the sum over the keys.
+template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w, std::int64_t n, double by) {
+  const Everywhere<T> scale(by);
+  detail::vectorised([&, g = g, w = w]() __attribute__((always_inline)) {
+    constexpr std::int64_t lanes = Pack<T>::width;
+    for (std::int64_t i = 0; i < n; i += lanes) {
+      const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + i, 1, lanes); };
+      const Pack<T> level = narrow<T>(total<T>(0, g.rows, [&](std::int64_t j) __attribute__((always_inline)) { return at(w, j) * at(g, j); }));
+      for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + i, 1, lanes, scale() * at(w, j) * (at(g, j) - level));
+    }
   });
 }
 
@@ -170,12 +202,24 @@ template <class T, class F> void for_each_head(const Heads& s, const Array& room
   });
 }
 
-/// Calls f(first query, number of queries, number of keys that they see).
+/// Calls f(first query, number of queries) for each block.
 template <class F> void for_each_block(const Heads& s, F f) {
-  for (std::int64_t first = 0; first < s.queries; first += s.block()) {
-    const std::int64_t n = std::min(s.block(), s.queries - first);
-    f(first, n, s.seen(first + n - 1));
+  for (std::int64_t first = 0; first < s.queries; first += s.block()) f(first, std::min(s.block(), s.queries - first));
+}
+
+/// Scores of a block, in packs of queries; calls f(i, n, scores) for each band of them: n from number i of the block on, a row for each key they see.
+template <class T, class F> void for_each_band(const Heads& s, std::int64_t first, std::int64_t count, T* scores, F f) {
+  for (std::int64_t i = 0; i < count; i += band) {
+    const std::int64_t n = std::min(band, count - i);
+    f(i, n, Matrix<T>{scores + i, s.seen(first + i + n - 1), detail::in_packs<T>(n), s.block(), 1});
   }
+}
+
+/// Calls f(products) with what multiplies matrices of T.
+template <class T, class F> decltype(auto) with_products(const Heads& s, F f) {
+  if constexpr (std::is_same_v<T, float>)
+    if (active_isa() == Isa::avx512) return f(detail::InTiles{s.precision});
+  return f(detail::InPacks<T>{});
 }
 
 /// rooms (slots · forward_room).
@@ -184,63 +228,72 @@ void attention_kernel(const Array& out, const Array& q, const Array& k, const Ar
     const auto q_of = heads_of<T>(q), k_of = heads_of<T>(k), v_of = heads_of<T>(v);
     const auto y_of = heads_to_write<T>(out);
     const auto mask_of = masks_of<T>(mask);
-    for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
-      T* const p = std::exchange(room, room + s.scores<T>());
-      const Matrix<const T> queries = q_of(h), keys = k_of(h), values = in_packed_rows(v_of(h), room);
-      const MaskRows<T> m = mask_of(h);
-      const Matrix<T> y = y_of(h);
-      for_each_block(s, [&](std::int64_t first, std::int64_t n, std::int64_t reach) {
-        T* next = room;
-        const Block<T> block{first, n, copied_to_packs(transposed(rows_of(queries, first, n)), next)};
-        const Matrix<T> w{p, reach, block.queries_in_columns.row_stride, block.queries_in_columns.row_stride, 1};
-        weights(w, s, block, keys, m);
-        small_product(rows_of(y, first, n), by_query(w, n), rows_of(values, 0, reach));
+    with_products<T>(s, [&](const auto& products) {
+      for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
+        T* const scores = std::exchange(room, room + s.scores());
+        const auto keys = products.left(k_of(h), room);
+        const auto values = products.right(v_of(h), room);
+        const MaskRows<T> m = mask_of(h);
+        for_each_block(s, [&](std::int64_t first, std::int64_t count) {
+          T* in_block = room;
+          const auto queries = products.right(transposed(rows_of(q_of(h), first, count)), in_block);
+          for_each_band(s, first, count, scores, [&](std::int64_t i, std::int64_t n, const Matrix<T>& w) {
+            T* in_band = in_block;
+            products.multiply(w, keys, queries.columns_from(i), s.width);
+            weights(w, s, first + i, n, m);
+            products.multiply(rows_of(y_of(h), first + i, n), products.left(by_query(w, n), in_band), values, w.rows);
+          });
+        });
       });
     });
   });
 }
 
-/// g = w∘(g − Σ w∘g), the sum over the keys, for each query of a pack.
-template <class T> DZ_INLINE void through_softmax(const Matrix<T>& g, const Matrix<T>& w, std::int64_t from) {
-  constexpr std::int64_t lanes = Pack<T>::width;
-  const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + from, 1, lanes); };
-  const Pack<T> level = narrow<T>(total<T>(g.rows, [&](std::int64_t j) __attribute__((always_inline)) { return at(w, j) * at(g, j); }));
-  for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + from, 1, lanes, at(w, j) * (at(g, j) - level));
+/// For a block of queries: a key's row of `to` becomes the sum over those that see it of their rows, weighed by w, or grows by it.
+template <class T, class Products> void weighed_rows(const Matrix<T>& to, const Heads& s, std::int64_t first, std::int64_t count, const Products& products, const typename Products::Left& w, const typename Products::Right& rows, bool adds) {
+  for (std::int64_t j = 0; j < s.keys; j += band) {
+    std::int64_t from = 0;  // bands before this one see none of these keys
+    while (from < count && s.seen(first + std::min(from + band, count) - 1) <= j) from += band;
+    const Matrix<T> part = rows_of(to, j, std::min(band, s.keys - j));
+    if (from < count) products.multiply(part, w.rows_from(j).along(from), rows.along(from), count - from, adds);
+    else if (!adds)
+      for (std::int64_t i = 0; i < part.rows; ++i) std::fill_n(part.data + i * part.row_stride, part.columns, T{});
+  }
 }
 
-/// dq; dk and dv are written too. rooms (slots · reverse_room). With P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, and the scores' gradient is
-/// S = P∘(dP − Σ P∘dP), of which dq = scale·S·k and dk = scale·Sᵀ·q.
+/// dq; dk and dv are written too. rooms (slots · reverse_room). With P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, and with the scores' gradient
+/// S = scale·P∘(dP − Σ P∘dP), dq = S·k and dk = Sᵀ·q.
 void gradient_kernel(const Array& dq, const Array& dk, const Array& dv, const Array& dy, const Array& q, const Array& k, const Array& v,
                      const Array& mask, const Array& rooms, Heads s) {
   visit_floating(dq.dtype(), [&]<class T>(std::type_identity<T>) {
-    const T scale = static_cast<T>(s.scale);
     const auto q_of = heads_of<T>(q), k_of = heads_of<T>(k), v_of = heads_of<T>(v), dy_of = heads_of<T>(dy);
     const auto dq_of = heads_to_write<T>(dq), dk_of = heads_to_write<T>(dk), dv_of = heads_to_write<T>(dv);
     const auto mask_of = masks_of<T>(mask);
-    for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
-      T *const p = std::exchange(room, room + s.scores<T>()), *const dp = std::exchange(room, room + s.scores<T>());
-      const Matrix<const T> given_queries = q_of(h), given_keys = k_of(h), given_values = v_of(h), given_cotangents = dy_of(h);
-      const Matrix<const T> keys = in_packed_rows(given_keys, room), queries = in_packed_rows(given_queries, room), cotangents = in_packed_rows(given_cotangents, room);
-      const MaskRows<T> m = mask_of(h);
-      const Matrix<T> by_q = dq_of(h), by_k = dk_of(h), by_v = dv_of(h);
-      for (std::int64_t j = 0; j < s.keys; ++j) {
-        std::fill_n(by_k.data + j * by_k.row_stride, s.width, T{});
-        std::fill_n(by_v.data + j * by_v.row_stride, s.value_width, T{});
-      }
-      for_each_block(s, [&](std::int64_t first, std::int64_t n, std::int64_t reach) {
-        T* next = room;
-        const Block<T> block{first, n, copied_to_packs(transposed(rows_of(given_queries, first, n)), next)};
-        const Matrix<const T> cotangents_in_columns = copied_to_packs(transposed(rows_of(given_cotangents, first, n)), next), d = rows_of(cotangents, first, n);
-        const std::int64_t lanes = block.queries_in_columns.row_stride;
-        const Matrix<T> w{p, reach, lanes, lanes, 1}, g{dp, reach, lanes, lanes, 1};
-        weights(w, s, block, given_keys, m);
-        small_product(g, rows_of(given_values, 0, reach), cotangents_in_columns);
-        small_product(rows_of(by_v, 0, reach), by_key(w, n), d, {.adds = true});
-        detail::vectorised([&]() __attribute__((always_inline)) {
-          for (std::int64_t i = 0; i < n; i += Pack<T>::width) through_softmax(g, w, i);
+    with_products<T>(s, [&](const auto& products) {
+      for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
+        T *const scores = std::exchange(room, room + s.scores()), *const gradients = std::exchange(room, room + s.scores());
+        const auto keys = products.left(k_of(h), room), values = products.left(v_of(h), room);
+        const auto key_rows = products.right(k_of(h), room);
+        const MaskRows<T> m = mask_of(h);
+        for_each_block(s, [&](std::int64_t first, std::int64_t count) {
+          T* in_block = room;
+          const Matrix<const T> q_rows = rows_of(q_of(h), first, count), dy_rows = rows_of(dy_of(h), first, count);
+          const auto queries = products.right(transposed(q_rows), in_block), cotangents = products.right(transposed(dy_rows), in_block);
+          for_each_band(s, first, count, scores, [&](std::int64_t i, std::int64_t n, const Matrix<T>& w) {
+            T* in_band = in_block;
+            const Matrix<T> g{gradients + i, w.rows, w.columns, w.row_stride, 1};
+            products.multiply(w, keys, queries.columns_from(i), s.width);
+            weights(w, s, first + i, n, m);
+            products.multiply(g, values, cotangents.columns_from(i), s.value_width);
+            through_softmax(g, w, n, s.scale);
+            for (std::int64_t j = w.rows; j < std::min(rounded_up(w.rows, band), s.keys); ++j)
+              for (const Matrix<T>& unseen : {w, g}) std::fill_n(unseen.data + j * unseen.row_stride, n, T{});
+            products.multiply(rows_of(dq_of(h), first + i, n), products.left(by_query(g, n), in_band), key_rows, w.rows);
+          });
+          const auto by_key = [&](T* p) { return products.left(Matrix<const T>{p, s.keys, count, s.block(), 1}, in_block); };
+          weighed_rows(dv_of(h), s, first, count, products, by_key(scores), products.right(dy_rows, in_block), first > 0);
+          weighed_rows(dk_of(h), s, first, count, products, by_key(gradients), products.right(q_rows, in_block), first > 0);
         });
-        small_product(rows_of(by_q, first, n), by_query(g, n), rows_of(keys, 0, reach), {.factor = scale});
-        small_product(rows_of(by_k, 0, reach), by_key(g, n), rows_of(queries, first, n), {.factor = scale, .adds = true});
       });
     });
   });
@@ -253,6 +306,9 @@ struct Operands {
   Heads heads;
   Dtype dtype;
 };
+
+/// The elements of each row follow each other.
+Array in_rows(const Array& a) { return a.stride(a.rank() - 1) == 1 || a.size(a.rank() - 1) == 1 ? a : a.clone(); }
 
 Operands operands(const Array& q, const Array& k, const Array& v, const Array& mask, const AttentionOptions& o) {
   const auto require = [&](bool fine, const char* reason) {
@@ -270,8 +326,8 @@ Operands operands(const Array& q, const Array& k, const Array& v, const Array& m
   Operands a;
   a.dtype = common_dtype({&q, &k, &v});
   visit_floating(a.dtype, [](auto) {});
-  a.q = in_dtype(q, a.dtype), a.k = in_dtype(k, a.dtype), a.v = in_dtype(v, a.dtype);
-  a.heads = {1, q.size(r - 2), k.size(r - 2), q.size(r - 1), v.size(r - 1), 1, o.scale, o.causal};
+  a.q = in_rows(in_dtype(q, a.dtype)), a.k = in_rows(in_dtype(k, a.dtype)), a.v = in_rows(in_dtype(v, a.dtype));
+  a.heads = {1, q.size(r - 2), k.size(r - 2), q.size(r - 1), v.size(r - 1), 1, o.scale, o.causal, product_precision()};
   for (int i = 0; i < r - 2; ++i) a.heads.count *= q.size(i);
   a.heads.slots = std::clamp<std::int64_t>(a.heads.count, 1, loop_threads());
   if (!mask) return a;
@@ -297,9 +353,10 @@ Array beside(const Shape& shape, Dtype dtype) {
   return Array::make(rows, dtype).permute(std::span(order).first(static_cast<std::size_t>(r)));
 }
 
-/// A room for each slot.
+/// A room for each slot; room(products) is the size of one.
 template <class Room> Array rooms(const Operands& a, Room room) {
-  return visit_floating(a.dtype, [&](auto type) { return Array::make({checked_product(a.heads.slots, room(type))}, a.dtype); });
+  const std::int64_t size = visit_floating(a.dtype, [&]<class T>(std::type_identity<T>) { return with_products<T>(a.heads, room); });
+  return Array::make({checked_product(a.heads.slots, size)}, a.dtype);
 }
 
 /// d gets the gradients by q, k and v.
@@ -309,7 +366,7 @@ void write_gradient(const std::array<Array, 3>& d, const Array& dy, const Operan
     for (const Array& by : d) launch(fill, by, 0);
     return;
   }
-  launch(gradient_kernel, d[0], d[1], d[2], in_dtype(dy, a.dtype), a.q, a.k, a.v, a.mask, rooms(a, [&]<class T>(std::type_identity<T>) { return s.reverse_room<T>(); }), s);
+  launch(gradient_kernel, d[0], d[1], d[2], in_rows(in_dtype(dy, a.dtype)), a.q, a.k, a.v, a.mask, rooms(a, [&](const auto& products) { return s.reverse_room(products); }), s);
 }
 
 /// Queries, keys and values, each (m, heads, t, width), of tokens that have them side by side: views, if the tokens lie in row order.
@@ -331,7 +388,7 @@ Array attention(const Array& q, const Array& k, const Array& v, const Array& mas
   Array y = beside(shape, a.dtype);
   if (y.size() == 0) return y;
   if (a.heads.keys == 0) return Array::full(shape, 0, a.dtype);
-  launch(attention_kernel, y, a.q, a.k, a.v, a.mask, rooms(a, [&]<class T>(std::type_identity<T>) { return a.heads.forward_room<T>(); }), a.heads);
+  launch(attention_kernel, y, a.q, a.k, a.v, a.mask, rooms(a, [&](const auto& products) { return a.heads.forward_room(products); }), a.heads);
   return y;
 }
 

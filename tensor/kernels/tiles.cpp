@@ -68,18 +68,12 @@ template <bool whole, int rows_at_most, int packs> DZ_BF16 inline void finish(co
   });
 }
 
-/// One of a tile's operands, how many cells lie between its rows, and where what is wanted later lies.
-struct Side {
-  const Cell* first;
-  std::int64_t step, later = 0;
-};
-
-/// `rows` rows of a, n cells of each, by n rows of a strip. Across, a's rows lie beside each other.
-template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_through(const Tile& t, const Side& a, const Side& b, std::int64_t n) {
+/// `rows` rows of a, n cells of each, by n rows of a strip.
+template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_through(const Tile& t, const LaidOut& a, const LaidOut& b, std::int64_t n) {
   Sum sum[rows][packs] = {};
   const Cell *left = a.first, *right = b.first;
-  const std::int64_t row = across ? 1 : a.step, down = b.step;
-  for (; n > 0; --n, left += across ? band_rows : 1, right += down) {
+  const std::int64_t row = across ? 1 : a.step, on = across ? a.step : 1, down = b.step;
+  for (; n > 0; --n, left += on, right += down) {
     Sum along[packs];
     unrolled<packs>([&](auto c) DZ_BF16 { __builtin_prefetch(right + b.later + c * width); });
     unrolled<packs>([&](auto c) DZ_BF16 { std::memcpy(&along[c], right + c * width, sizeof(Sum)); });
@@ -89,7 +83,7 @@ template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_th
   else finish<false>(t, sum, t.rows);
 }
 
-using TileLoop = void (*)(const Tile& t, const Side& a, const Side& b, std::int64_t n);
+using TileLoop = void (*)(const Tile& t, const LaidOut& a, const LaidOut& b, std::int64_t n);
 
 /// How tiles of few or of all rows are gone through, over one pack of columns or two.
 struct Loops {
@@ -101,6 +95,17 @@ const Loops& loops_for(Precision precision, bool across) {
   constexpr auto full = Precision::full, bfloat16 = Precision::bfloat16;
   if (precision == full) return across ? loops<full, true> : loops<full, false>;
   return across ? loops<bfloat16, true> : loops<bfloat16, false>;
+}
+
+/// All rows of one strip of a product.
+void strip_by_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut& b, std::int64_t n, const Loops& loops, bool adds, const Finish<float>& finish) {
+  for (std::int64_t r = 0; r < out.rows; r += tile_rows) {
+    const Tile t{out.data + r * out.row_stride, out.row_stride, out.rows - r, out.columns, adds, finish};
+    if (b.later)
+    for (std::int64_t k = 0; k < std::min<std::int64_t>(tile_rows, t.rows); ++k)
+      for (std::int64_t c = 0; c < t.columns; c += width) __builtin_prefetch(t.out + k * t.step + c, 1);
+    loops.of[t.rows > few_rows][t.columns > width](t, {a.first + (a.across ? r : r * a.step), a.step}, b, n);
+  }
 }
 
 struct Range {
@@ -128,15 +133,10 @@ struct TiledProduct {
   std::int64_t right_room(std::int64_t columns) const { return columns * std::min(part_cells, a.cells); }
 
   /// One strip of a band.
-  void tiles(std::int64_t i, std::int64_t rows, std::int64_t j, const Side& left, const Side& right, std::int64_t cell, std::int64_t n) const {
+  void strip(std::int64_t i, std::int64_t rows, std::int64_t j, const LaidOut& left, const LaidOut& right, std::int64_t cell, std::int64_t n) const {
     const bool last = cell + n == a.cells;
-    const std::int64_t columns = std::min(strip_columns, out.columns - j);
-    for (std::int64_t r = 0; r < rows; r += tile_rows) {
-      const Tile t{out.data + (i + r) * out.row_stride + j, out.row_stride, rows - r, columns, cell > 0, {last && finish.bias ? finish.bias + j : nullptr, last && finish.relu}};
-      for (std::int64_t k = 0; k < std::min<std::int64_t>(tile_rows, t.rows); ++k)
-        for (std::int64_t c = 0; c < columns; c += width) __builtin_prefetch(t.out + k * t.step + c, 1);
-      loops.of[t.rows > few_rows][columns > width](t, {left.first + (a.across ? r : r * left.step), left.step}, right, n);
-    }
+    const Matrix<float> part{out.data + i * out.row_stride + j, rows, std::min(strip_columns, out.columns - j), out.row_stride, 1};
+    strip_by_tiles(part, left, right, n, loops, cell > 0, {last && finish.bias ? finish.bias + j : nullptr, last && finish.relu});
   }
 
   /// These rows and columns of the result.
@@ -151,9 +151,11 @@ struct TiledProduct {
         for (std::int64_t i = rows.begin; i < rows.end; i += band_rows) {
           const bool lies = a.as_they_lie && i + band_rows <= rows.end;
           if (!lies) a.part(left, a.of, i, cell, n);
-          const Side band = lies ? Side{a.as_they_lie + i * a.step + cell, a.step} : Side{left, n};
-          for (std::int64_t j = from; j < to; j += strip_columns)
-            tiles(i, std::min(band_rows, rows.end - i), j, band, j < whole ? Side{b.as_they_lie + cell * b.step + j, b.step, strip_columns} : Side{right + (j - from) * n, strip_columns, 8 * strip_columns}, cell, n);
+          const LaidOut band = lies ? LaidOut{a.as_they_lie + i * a.step + cell, a.step} : LaidOut{left, a.across ? band_rows : n, a.across};
+          for (std::int64_t j = from; j < to; j += strip_columns) {
+            const LaidOut columns = j < whole ? LaidOut{b.as_they_lie + cell * b.step + j, b.step, false, strip_columns} : LaidOut{right + (j - from) * n, strip_columns, false, 8 * strip_columns};
+            strip(i, std::min(band_rows, rows.end - i), j, band, columns, cell, n);
+          }
         }
       }
     }
@@ -177,6 +179,10 @@ std::pair<std::int64_t, std::int64_t> cut(const Matrix<float>& out, std::int64_t
 }
 
 }  // namespace
+
+void product_in_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut& b, std::int64_t n, Precision precision, bool adds) {
+  strip_by_tiles(out, a, b, n, loops_for(precision, a.across), adds, {});
+}
 
 void tiled_product(const Matrix<float>& out, const Bands& a, const Strips& b, Precision precision, const Finish<float>& finish) {
   const TiledProduct product{out, a, b, loops_for(precision, a.across), finish};

@@ -15,4 +15,17 @@ template <class T> struct Finish {
 /// out = a·b, finished. The result lies in rows. Each element's sum is the same for any number of threads. Throws MemoryError.
 void tiled_product(const Matrix<float>& out, const Bands& a, const Strips& b, Precision precision, const Finish<float>& finish);
 
+/// An operand that lies as tiles read it. Left, rows are `step` cells apart or, across, side by side, and `step` cells from one cell of all of them to the
+/// next. Right, it is a strip: 32 columns side by side, `step` cells from one cell of all of them to the next.
+struct LaidOut {
+  const Cell* first;
+  std::int64_t step;
+  bool across = false;
+  std::int64_t later = 0;  ///< of a strip: where those cells lie that should be on their way, from the ones that are read
+};
+
+/// out = a·b, or grown by it, over n cells, on this thread. Rows of a are read eight by eight, or the last four; across there are 16 at most. b is
+/// one strip: out has 32 columns at most.
+void product_in_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut& b, std::int64_t n, Precision precision, bool adds);
+
 }  // namespace dz::kernels::detail
