@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
 
 #include <dz/tensor/kernels/vectorised.hpp>
 #include <dz/tensor/launch.hpp>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::int64_t run_block = thresholds::normalised_runs;  // runs whose parts of the scale's and shift's gradients are added in the element type
 constexpr std::int64_t strip = thresholds::normalised_channels;     // channels gone through together
+constexpr std::int64_t few_runs = 8;                                // runs whose sums are taken one after the other
 
 std::int64_t blocks_of(std::int64_t n, std::int64_t block) { return (n + block - 1) / block; }
 
@@ -24,7 +26,7 @@ std::int64_t blocks_of(std::int64_t n, std::int64_t block) { return (n + block -
 /// The sum of term(i) over [0, n): in lanes of the element type over short stretches, those in double.
 template <class T, class F> DZ_INLINE double total(std::int64_t n, const F& term) {
   constexpr std::int64_t lanes = 128 / sizeof(T), stretch = 64 * lanes;
-  double sum = 0;
+  double sum = 0, sums[lanes] = {};
   for (std::int64_t start = 0; start < n; start += stretch) {
     const std::int64_t stop = std::min(n, start + stretch);
     T lane[lanes] = {};
@@ -32,9 +34,11 @@ template <class T, class F> DZ_INLINE double total(std::int64_t n, const F& term
     for (; i + lanes <= stop; i += lanes)
       for (std::int64_t k = 0; k < lanes; ++k) lane[k] += term(i + k);
     for (; i < stop; ++i) sum += static_cast<double>(term(i));
-    for (std::int64_t k = 0; k < lanes; ++k) sum += static_cast<double>(lane[k]);
+    for (std::int64_t k = 0; k < lanes; ++k) sums[k] += static_cast<double>(lane[k]);
   }
-  return sum;
+  Pack<double, lanes * sizeof(double)> all(0);
+  std::memcpy(&all.v, sums, sizeof sums);
+  return sum + detail::sum_of(all);
 }
 
 template <class T> struct Statistics {
@@ -43,16 +47,15 @@ template <class T> struct Statistics {
 
 /// In two passes: the deviations are squared, so no digits are lost to a large mean.
 template <class T> DZ_INLINE Statistics<T> statistics_of(const T* x, const Grouping& g) {
-  const double n = static_cast<double>(g.width);
-  const T mean = g.centred ? static_cast<T>(total<T>(
-                                                g.width, [x](std::int64_t i) __attribute__((always_inline)) { return x[i]; }) /
-                                            n)
-                           : T{};
-  const double variance =
-      total<T>(
-          g.width, [ x, mean ](std::int64_t i) __attribute__((always_inline)) { return (x[i] - mean) * (x[i] - mean); }) /
-      n;
+  const double part = 1 / static_cast<double>(g.width);
+  const T mean = g.centred ? static_cast<T>(part * total<T>(g.width, [x](std::int64_t i) __attribute__((always_inline)) { return x[i]; })) : T{};
+  const double variance = part * total<T>(g.width, [ x, mean ](std::int64_t i) __attribute__((always_inline)) { return (x[i] - mean) * (x[i] - mean); });
   return {mean, static_cast<T>(1 / std::sqrt(variance + g.epsilon))};
+}
+
+/// Calls f(first, n) for the runs [begin, end), a few at a time: what each step gives for one of them waits for its sums, and meanwhile there are the others'.
+template <class F> DZ_INLINE void for_few_runs(std::int64_t begin, std::int64_t end, const F& f) {
+  for (std::int64_t r = begin; r < end; r += few_runs) f(r, std::min(few_runs, end - r));
 }
 
 void runs_kernel(const Array& out, const Array& in, const Array& scale, const Array& shift, Grouping g) {
@@ -60,21 +63,37 @@ void runs_kernel(const Array& out, const Array& in, const Array& scale, const Ar
     const T *const x = in.data<T>(), *const s = scale.data<T>(), *const b = shift ? shift.data<T>() : nullptr;
     T* const y = out.writable<T>();
     const std::int64_t n = g.width;
+    const auto normalise = [&](std::int64_t begin, std::int64_t end) __attribute__((always_inline)) {
+      for_few_runs(begin, end, [&](std::int64_t first, std::int64_t runs) __attribute__((always_inline)) {
+        Statistics<T> of[few_runs];
+        for (std::int64_t r = 0; r < runs; ++r) of[r] = statistics_of(x + (first + r) * n, g);
+        for (std::int64_t r = 0; r < runs; ++r) {
+          const auto [mean, factor] = of[r];
+          const T* const row = x + (first + r) * n;
+          T* const to = y + (first + r) * n;
+          if (b)
+            for (std::int64_t i = 0; i < n; ++i) to[i] = (row[i] - mean) * factor * s[i] + b[i];
+          else
+            for (std::int64_t i = 0; i < n; ++i) to[i] = (row[i] - mean) * factor * s[i];
+        }
+      });
+    };
     parallel_for(g.samples, std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(n, 1)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   detail::vectorised([&] {
-                     for (std::int64_t r = begin; r < end; ++r) {
-                       const T* row = x + r * n;
-                       T* to = y + r * n;
-                       const auto [mean, factor] = statistics_of(row, g);
-                       if (b)
-                         for (std::int64_t i = 0; i < n; ++i) to[i] = (row[i] - mean) * factor * s[i] + b[i];
-                       else
-                         for (std::int64_t i = 0; i < n; ++i) to[i] = (row[i] - mean) * factor * s[i];
-                     }
-                   });
-                 });
+                 [&](std::int64_t begin, std::int64_t end) { detail::vectorised([&] { normalise(begin, end); }); });
   });
+}
+
+/// What a run's gradient is made of: dx = factor·(dy·s − level − (x − mean)·factor·slope).
+template <class T> struct RunGradient {
+  Statistics<T> x;
+  T level, slope;
+};
+template <class T> DZ_INLINE RunGradient<T> run_gradient(const T* x, const T* dy, const T* s, const Grouping& g) {
+  const double part = 1 / static_cast<double>(g.width);
+  const auto [mean, factor] = statistics_of(x, g);
+  const T level = g.centred ? static_cast<T>(part * total<T>(g.width, [=](std::int64_t i) __attribute__((always_inline)) { return dy[i] * s[i]; })) : T{};
+  const T slope = static_cast<T>(part * total<T>(g.width, [=, mean = mean, factor = factor](std::int64_t i) __attribute__((always_inline)) { return dy[i] * s[i] * ((x[i] - mean) * factor); }));
+  return {{mean, factor}, level, slope};
 }
 
 /// dx; and in parts (blocks of runs, 2, width) what the gradients of scale and shift are made of.
@@ -83,36 +102,32 @@ void runs_gradient_kernel(const Array& out, const Array& parts, const Array& cot
     const T *const x = in.data<T>(), *const s = scale.data<T>(), *const dy = cotangent.data<T>();
     T *const dx = out.writable<T>(), *const part = parts.writable<T>();
     const std::int64_t n = g.width;
-    parallel_for(blocks_of(g.samples, run_block), std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(n * run_block, 1)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   detail::vectorised([&] {
-                     for (std::int64_t block = begin; block < end; ++block) {
-                       T *const ds = part + block * 2 * n, *const db = ds + n;
-                       for (std::int64_t i = 0; i < 2 * n; ++i) ds[i] = T{};
-                       for (std::int64_t r = block * run_block; r < std::min(g.samples, (block + 1) * run_block); ++r) {
-                         const T *const row = x + r * n, *const d = dy + r * n;
-                         T* const to = dx + r * n;
-                         const auto [mean, factor] = statistics_of(row, g);
-                         const double count = static_cast<double>(n);
-                         const T level =
-                             g.centred ? static_cast<T>(total<T>(
-                                                            n, [=](std::int64_t i) __attribute__((always_inline)) { return d[i] * s[i]; }) /
-                                                        count)
-                                       : T{};
-                         const T slope =
-                             static_cast<T>(total<T>(
-                                                n, [ =, mean = mean, factor = factor ](std::int64_t i) __attribute__((always_inline)) {
-                                                  return d[i] * s[i] * ((row[i] - mean) * factor);
-                                                }) /
-                                            count);
-                         // Apart: one loop would write too many rows for the compiler to make sure that none overlap.
-                         for (std::int64_t i = 0; i < n; ++i) to[i] = factor * (d[i] * s[i] - level - (row[i] - mean) * factor * slope);
-                         for (std::int64_t i = 0; i < n; ++i) ds[i] += d[i] * ((row[i] - mean) * factor);
-                         for (std::int64_t i = 0; i < n; ++i) db[i] += d[i];
-                       }
-                     }
-                   });
-                 });
+    const auto block_gradient = [&](std::int64_t block) __attribute__((always_inline)) {
+      T *const ds = part + block * 2 * n, *const db = ds + n;
+      for (std::int64_t i = 0; i < 2 * n; ++i) ds[i] = T{};
+      for_few_runs(block * run_block, std::min(g.samples, (block + 1) * run_block), [&](std::int64_t first, std::int64_t runs) __attribute__((always_inline)) {
+        RunGradient<T> of[few_runs];
+        for (std::int64_t r = 0; r < runs; ++r) of[r] = run_gradient(x + (first + r) * n, dy + (first + r) * n, s, g);
+        for (std::int64_t r = 0; r < runs; ++r) {
+          const auto [statistics, level, slope] = of[r];
+          const auto [mean, factor] = statistics;
+          const T *const row = x + (first + r) * n, *const d = dy + (first + r) * n;
+          T* const to = dx + (first + r) * n;
+#pragma GCC ivdep  // none of the rows overlap
+          for (std::int64_t i = 0; i < n; ++i) {
+            const T normalised = (row[i] - mean) * factor;
+            to[i] = factor * (d[i] * s[i] - level - normalised * slope);
+            ds[i] += d[i] * normalised;
+            db[i] += d[i];
+          }
+        }
+      });
+    };
+    parallel_for(blocks_of(g.samples, run_block), std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(n * run_block, 1)), [&](std::int64_t begin, std::int64_t end) {
+      detail::vectorised([&] {
+        for (std::int64_t block = begin; block < end; ++block) block_gradient(block);
+      });
+    });
   });
 }
 

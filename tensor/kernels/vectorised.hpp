@@ -68,7 +68,7 @@ template <class V, class F> DZ_INLINE auto folded(const V& v, const F& f) {
 }
 
 /// The sum of a pack's elements.
-template <class T> DZ_INLINE T sum_of(const Pack<T>& x) {
+template <class T, int bytes> DZ_INLINE T sum_of(const Pack<T, bytes>& x) {
   return folded(x.v, [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; });
 }
 
