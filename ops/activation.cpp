@@ -3,6 +3,7 @@
 #include <dz/graph/record.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/elementwise.hpp>
+#include <dz/ops/keeping_slope.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
@@ -46,7 +47,7 @@ Tensor selu(In z) {
 }
 
 Tensor gelu(In z) {
-  return elementwise("gelu", [](auto z) { return 0.5 * z * (1 + erf(z * std::numbers::sqrt2 / 2)); }, z);
+  return detail::elementwise_keeping_slope("gelu", [](auto z) { return 0.5 * z * (1 + erf(z * std::numbers::sqrt2 / 2)); }, z);
 }
 
 Tensor gelu_tanh(In z) {

@@ -77,7 +77,7 @@ namespace {
 struct Piece {
   std::int64_t bytes, offset;  // of all, and of the elements in it
 };
-Piece piece_of(int rank, std::int64_t bytes) {
+[[gnu::always_inline]] inline Piece piece_of(int rank, std::int64_t bytes) {
   std::int64_t offset = static_cast<std::int64_t>(sizeof(Storage)) + detail::header_bytes(rank);
   if (bytes <= 32) return {offset + bytes, offset};
   offset = (offset + 63) / 64 * 64;
@@ -97,7 +97,7 @@ inline ArrayBody* open_piece(void* memory, Piece piece, std::uint32_t kind, std:
   return body;
 }
 
-ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
+[[gnu::always_inline]] inline ArrayBody* lay_out(void* memory, Piece piece, const std::int64_t* sizes, int rank, std::int64_t volume, Dtype dtype) {
   ArrayBody* const body = open_piece(memory, piece, detail::kind_of(dtype, static_cast<std::uint8_t>(rank), 1, 0), volume);
   std::int64_t stride = 1;
   for (int i = rank; i-- > 0;) {
@@ -314,8 +314,6 @@ Array Array::flip(std::uint32_t axes) const {
   }
   return view(sizes(), std::span(strides).first(static_cast<std::size_t>(rank())), offset);
 }
-
-Array Array::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Array Array::clone() const {
   Array copy = make(shape(), dtype());

@@ -224,7 +224,7 @@ class Array {
   Array flip(std::uint32_t axes) const;     ///< the masked axes reversed, by negative strides: to be copied, not for kernels at large
 
   /// This array, or a copy of it in row order.
-  Array contiguous() const;
+  Array contiguous() const { return is_contiguous() ? *this : clone(); }
   Array clone() const;
   Array cast(Dtype dtype) const;
 

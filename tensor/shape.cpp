@@ -9,15 +9,14 @@ namespace dz {
 
 void Shape::refuse_axes() { throw ShapeError(fmt::format("more than {} axes", max_rank)); }
 
-std::int64_t Shape::volume() const {
+/// Of sizes that are not all positive, or beyond 2^63 together: 0, or what is wrong with them as an error.
+std::int64_t Shape::empty_volume() const {
   std::int64_t volume = 1;
-  bool empty = false;
   for (std::int64_t s : *this) {
     if (s < 0) throw ShapeError(fmt::format("negative size in {}", to_string(*this)));
-    empty |= s == 0;
     volume = checked_product(volume, std::max<std::int64_t>(s, 1));  // strides pass over sizes of 0
   }
-  return empty ? 0 : volume;
+  return 0;
 }
 
 int Shape::axis(std::int64_t a) const {

@@ -57,7 +57,13 @@ class Shape {
     sizes_[rank_++] = size;
   }
   /// The number of elements; throws ShapeError for a negative size or one beyond 2^63.
-  std::int64_t volume() const;
+  std::int64_t volume() const {
+    std::int64_t volume = 1;
+    for (int i = 0; i < rank_; ++i)
+      if (sizes_[i] <= 0 || __builtin_mul_overflow(volume, sizes_[i], &volume)) [[unlikely]]
+        return empty_volume();
+    return volume;
+  }
   /// An axis counted from the end where negative; throws ShapeError where there is none such.
   int axis(std::int64_t a) const;
 
@@ -70,6 +76,7 @@ class Shape {
 
  private:
   [[noreturn]] static void refuse_axes();
+  std::int64_t empty_volume() const;
 
   std::int64_t sizes_[max_rank];
   int rank_ = 0;

@@ -91,21 +91,40 @@ template <class T> auto masks_of(const Array& mask) {
   };
 }
 
-/// A pack's elements in double.
-template <class T> using Wide = typename dz::detail::Vector<double, 8 * Pack<T>::width>::Type;
-template <class T> DZ_INLINE Pack<T> narrow(const Wide<T>& x) { return Pack<T>(__builtin_convertvector(x, typename Pack<T>::V)); }
-
-/// Σ over the rows [from, to) of term(row), packs: a few in their own type, these sums in double, for what is taken of them later may be far smaller.
-template <class T, class Term> DZ_INLINE Wide<T> total(std::int64_t from, std::int64_t to, const Term& term) {
-  constexpr std::int64_t few = 8;
-  Wide<T> sum{};
-  for (std::int64_t j = from; j < to;) {
-    Pack<T> part(0);
-    for (const std::int64_t end = std::min(j + few, to); j < end; ++j) part = part + term(j);
-    sum += __builtin_convertvector(part.v, Wide<T>);
+/// A sum of packs, in double, for what is taken of it later may be far smaller. In vectors of a register each: a longer one lies in memory.
+template <class T> class WideSum {
+ public:
+  DZ_INLINE void add(const Pack<T>& x) {
+    each([&](auto i) __attribute__((always_inline)) { parts_[i] += __builtin_convertvector(part<i>(x, std::make_integer_sequence<int, lanes>{}), Doubles); });
   }
-  return sum;
-}
+  DZ_INLINE Pack<T> sum() const {
+    return narrow([](const Doubles& x) __attribute__((always_inline)) { return x; });
+  }
+  /// 1/sum, 0 of 0.
+  DZ_INLINE Pack<T> inverse() const {
+    return narrow([](const Doubles& x) __attribute__((always_inline)) { return where(equal(Pack<double>(x), Pack<double>(0)), Pack<double>(0), Pack<double>(1) / Pack<double>(x)).v; });
+  }
+
+ private:
+  using Doubles = Pack<double>::V;
+  static constexpr int lanes = Pack<double>::width, count = Pack<T>::width / lanes;
+  using Part = typename dz::detail::Vector<T, lanes * static_cast<int>(sizeof(T))>::Type;
+
+  template <class F> DZ_INLINE static void each(const F& f) {
+    [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (f(std::integral_constant<int, i>{}), ...); }(std::make_integer_sequence<int, count>{});
+  }
+  template <int i, int... l> DZ_INLINE static Part part(const Pack<T>& x, std::integer_sequence<int, l...>) { return __builtin_shufflevector(x.v, x.v, (i * lanes + l)...); }
+  template <class F> DZ_INLINE Pack<T> narrow(const F& f) const {
+    Pack<T> all(0);
+    each([&](auto i) __attribute__((always_inline)) {
+      const Part p = __builtin_convertvector(f(parts_[i]), Part);
+      std::memcpy(reinterpret_cast<char*>(&all.v) + i * sizeof p, &p, sizeof p);
+    });
+    return all;
+  }
+
+  Doubles parts_[count] = {};
+};
 
 /// A number in every element of a pack, to be loaded: made of a variable in a loop, a pack would be put together element by element.
 template <class T> struct Everywhere {
@@ -145,14 +164,15 @@ template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by
   for (j = by_all; j < p.rows; ++j) raise(other, detail::load<T>(row(j), 1, lanes));
   raise(top, other);
   top = where(equal(top, nothing), Pack<T>(0), top);
-  const auto kept = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
+  WideSum<T> sum;
+  const auto keep = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
     const Pack<T> e = exp(x - top);
     detail::store<T>(row(j), 1, lanes, e);
-    return e;
+    sum.add(e);
   };
-  const Wide<T> sum = total<T>(0, by_all, [&](std::int64_t j) __attribute__((always_inline)) { return kept(j, score(j)); }) +
-                      total<T>(by_all, p.rows, [&](std::int64_t j) __attribute__((always_inline)) { return kept(j, detail::load<T>(row(j), 1, lanes)); });
-  const Pack<T> factor = where(equal(narrow<T>(sum), Pack<T>(0)), Pack<T>(0), narrow<T>(1 / sum));
+  for (j = 0; j < by_all; ++j) keep(j, score(j));
+  for (j = by_all; j < p.rows; ++j) keep(j, detail::load<T>(row(j), 1, lanes));
+  const Pack<T> factor = sum.inverse();
   for (j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
 }
 
@@ -185,7 +205,9 @@ template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w, 
     constexpr std::int64_t lanes = Pack<T>::width;
     for (std::int64_t i = 0; i < n; i += lanes) {
       const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + i, 1, lanes); };
-      const Pack<T> level = narrow<T>(total<T>(0, g.rows, [&](std::int64_t j) __attribute__((always_inline)) { return at(w, j) * at(g, j); }));
+      WideSum<T> sum;
+      for (std::int64_t j = 0; j < g.rows; ++j) sum.add(at(w, j) * at(g, j));
+      const Pack<T> level = sum.sum();
       for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + i, 1, lanes, scale() * at(w, j) * (at(g, j) - level));
     }
   });

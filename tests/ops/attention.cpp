@@ -114,6 +114,36 @@ TEST_CASE("gradients of attention, and theirs", "[attention][gradcheck]") {
   CHECK_THAT(gradcheck([](In x) { return attention(x, x, x); }, normal({3, 4})).order(2), Passes());
 }
 
+TEST_CASE("attention of tokens among themselves is that of their queries, keys and values, by heads", "[attention]") {
+  seed(44);
+  const auto by_heads = [](const Tensor& x, int i, std::int64_t heads) {
+    const std::int64_t width = x.size(2) / 3;
+    return permute(reshape(slice(x, 2, i * width, (i + 1) * width), {x.size(0), x.size(1), heads, width / heads}), {0, 2, 1, 3});
+  };
+  for (const auto& [m, t, heads, width] : {std::tuple{1, 1, 1, 1}, {2, 5, 3, 4}, {3, 70, 2, 8}, {2, 33, 1, 40}})
+    for (const bool causal : {false, true})
+      for (const Dtype dtype : {float32, float64}) {
+        INFO(m << " samples of " << t << " tokens, " << heads << " heads of " << width << (causal ? ", causal, in " : ", in ") << name(dtype));
+        const Tensor x = variable(normal({m, t, 3 * heads * width}, 0, 1, dtype)), dy = normal({m, t, heads * width}, 0, 1, dtype), mask = variable(normal({1, heads, t, t}, 0, 1, dtype));
+        const auto parts = [&](const Tensor& mask) {
+          const Tensor y = attention(by_heads(x, 0, heads), by_heads(x, 1, heads), by_heads(x, 2, heads), {.causal = causal, .mask = mask, .scale = 0.6});
+          return reshape(permute(y, {0, 2, 1, 3}), {m, t, heads * width});
+        };
+        const auto at_once = [&](const Tensor& mask) { return self_attention(x, heads, {.causal = causal, .mask = mask, .scale = 0.6}); };
+        for (const Tensor& given : {Tensor(), mask.detach()}) {
+          CHECK(at_once(given).to_vector() == parts(given).to_vector());
+          CHECK(grad(at_once(given), x, {.seeds = {dy}}).to_vector() == grad(parts(given), x, {.seeds = {dy}}).to_vector());
+        }
+        const auto of_both = grad({at_once(mask)}, {x, mask}, {.seeds = {dy}}), expected = grad({parts(mask)}, {x, mask}, {.seeds = {dy}});
+        for (std::size_t i = 0; i < 2; ++i) check_close(of_both[i], expected[i].to_vector(), dtype == float64 ? 1e-12 : 1e-5);
+      }
+  CHECK(self_attention(zeros({0, 3, 12}), 2).shape() == Shape{0, 3, 4});
+  CHECK(self_attention(zeros({2, 0, 12}), 2).shape() == Shape{2, 0, 4});
+  const Tensor x = normal({2, 3, 12}), mask = normal({2, 2, 3, 3});
+  CHECK_THAT(gradcheck([](In x) { return self_attention(x, 2, {.causal = true}); }, x).order(2), Passes());
+  CHECK_THAT(gradcheck([](In x, In m) { return self_attention(x, 2, {.mask = m}); }, x, mask).order(2), Passes());
+}
+
 TEST_CASE("a query that may attend to nothing gives zeros, and its gradients are zeros", "[attention]") {
   const Tensor none = tensor({0, 0, 1, 0}, {2, 2}), boolean_mask = cast(none, boolean), added = where(boolean_mask, 0, full({2, 2}, -inf));
   for (const Tensor& mask : {boolean_mask, added})
@@ -196,6 +226,10 @@ TEST_CASE("attention that does not fit is refused with shapes and line", "[atten
       },
       "the mask does not broadcast to (…, t, s): q (2, 3, 4), k (2, 5, 4), v (2, 5, 6), mask (3, 5)");
   refuses([&] { return attention(q, k, v, {.mask = variable(zeros({2, 3, 4}))}); }, "the mask does not broadcast");
+  refuses([&] { return self_attention(zeros({2, 3, 12}), 3); }, "their width one of 3 equal heads: got (2, 3, 12)");
+  refuses([&] { return self_attention(zeros({2, 3, 12}), 0); }, "their width one of 0 equal heads");
+  refuses([&] { return self_attention(zeros({3, 12}), 2); }, "got (3, 12)");
+  refuses([&] { return self_attention(zeros({2, 3, 12}), 2, {.mask = zeros({2, 1, 3, 4})}); }, "the mask does not broadcast");
   CHECK_THROWS_AS(attention(q, cast(k, float64), v), DtypeError);
   CHECK_THROWS_AS(attention(q, k, v, {.mask = cast(zeros({1, 3, 5}), int64)}), DtypeError);
 }

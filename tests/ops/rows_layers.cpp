@@ -115,6 +115,8 @@ void add_attention(std::vector<Operation>& rows) {
                      {{2, 3, 2}, {2, 4, 2}, {2, 4, 3}}, empty, {{{2, 5, 2}, {2, 4, 2}, {2, 4, 3}}}));
   rows.push_back(row("attention with a mask", [](const Tensors& x) { return attention(x[0], x[1], x[2], {.mask = x[3], .scale = 0.5}); },
                      {{2, 3, 2}, {2, 4, 2}, {2, 4, 3}, {1, 3, 4}}, {}, {{{2, 3, 2}, {2, 4, 2}, {2, 4, 3}, {3, 4}}}));
+  rows.push_back(row("self_attention", [](const Tensors& x) { return self_attention(x[0], 2, {.causal = true}); }, {{2, 3, 12}},
+                     {{{{0, 3, 12}}, Shape{0, 3, 4}}, {{{2, 0, 12}}, Shape{2, 0, 4}}}, {{{2, 3, 9}}, {{3, 12}}, {{2, 3, 4}}}));
 }
 
 }  // namespace
