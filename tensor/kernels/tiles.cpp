@@ -101,8 +101,7 @@ const Loops& loops_for(Precision precision, bool across) {
 void strip_by_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut& b, std::int64_t n, const Loops& loops, bool adds, const Finish<float>& finish) {
   for (std::int64_t r = 0; r < out.rows; r += tile_rows) {
     const Tile t{out.data + r * out.row_stride, out.row_stride, out.rows - r, out.columns, adds, finish};
-    if (b.later)
-    for (std::int64_t k = 0; k < std::min<std::int64_t>(tile_rows, t.rows); ++k)
+    for (std::int64_t k = 0; adds && k < std::min<std::int64_t>(tile_rows, t.rows); ++k)
       for (std::int64_t c = 0; c < t.columns; c += width) __builtin_prefetch(t.out + k * t.step + c, 1);
     loops.of[t.rows > few_rows][t.columns > width](t, {a.first + (a.across ? r : r * a.step), a.step}, b, n);
   }
