@@ -43,5 +43,7 @@ Strips strips_of(const Matrix<const float>& m, Precision precision);
 void turn(float* to, const Matrix<const float>& m);
 /// n numbers side by side, rounded.
 void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n);
+/// n cells `to_step` apart of numbers `step` apart, rounded, and others beside them; of 0 where there are none.
+void round_pairs(Cell* to, std::int64_t to_step, const float* first, const float* second, std::int64_t step, std::int64_t n);
 
 }  // namespace dz::kernels::detail
