@@ -60,6 +60,19 @@ template <class D, std::size_t n> WrtArray<D, n> wrt_all(std::array<In, n> input
 
 namespace detail {
 
+/// An array that a forward fills for its derivative, beside what it gives.
+class Beside {
+ public:
+  explicit Beside(Array array) : array_(std::move(array)) {}
+  const Array& array() const { return array_; }
+  /// What the forward is to fill: the array; run again, for a check, another one like it.
+  Array room() const { return std::exchange(given_, true) ? Array::make(array_.shape(), array_.dtype()) : array_; }
+
+ private:
+  Array array_;
+  mutable bool given_ = false;
+};
+
 inline constexpr std::size_t max_outputs = 65535;  // a NodeRef has sixteen bits for the number
 
 [[noreturn]] void refuse_second_order(const char* name, At at);

@@ -29,13 +29,13 @@ template <class F> void value_and_slope(const Array& y, const Array& slope, cons
 /// As elementwise(name, f, z), but half as much again is kept, and the reverse pass is one multiplication.
 template <class F> Tensor elementwise_keeping_slope(const char* name, const F& f, In z) {
   if (!is_recording() || !z.requires_grad()) return elementwise_value(name, f, z);
-  const Array slope = Array::make(z.shape(), z.dtype());
+  const Beside slope(Array::make(z.shape(), z.dtype()));
   const auto forward = [f, slope](const Array& z) {
     const Array y = Array::make(z.shape(), z.dtype());
-    launch(value_and_slope<F>, y, slope, z.contiguous(), f);
+    launch(value_and_slope<F>, y, slope.room(), z.contiguous(), f);
     return y;
   };
-  return record(name, forward, wrt(z, [f, slope, z = Tensor(z)](Tensor&& dy) -> Tensor {
+  return record(name, forward, wrt(z, [f, slope = slope.array(), z = Tensor(z)](Tensor&& dy) -> Tensor {
                   if (is_recording()) return dy * slope_by<0, Number>(f, Number(z));
                   return Tensor(kernels::map_over([](auto dy, auto slope) { return dy * slope; }, std::move(dy).value(), slope));
                 }));

@@ -30,10 +30,9 @@ Tensor put_back(In dy, const Array& which, const Windows& w) {
 }
 
 Tensor max_pool(const In& x, const Windows& w, const char* name) {
-  return record_many(name, [w](std::span<const Array> in) { return kernels::max_pool2d(in[0], w); },
-                     wrt_all({x}, [w](std::span<const Tensor> dy, std::span<const Tensor> y, Wanted) {
-                       return std::vector<Tensor>{put_back(dy[0], y[1].value(), w)};
-                     }))[0];
+  const detail::Beside which(detail::run_forward(name, detail::call_site(x.at()), [&] { return kernels::choices(x.shape(), w); }));
+  return record(name, [which, w](const Array& x) { return kernels::max_pool2d(x, which.room(), w); },
+                wrt(x, [which = which.array(), w](const Tensor& dy) { return put_back(dy, which, w); }));
 }
 
 Tensor average_by_input(In dy, const Windows& w, bool count_padding, const char* name);

@@ -15,9 +15,9 @@ extern constinit std::int64_t elementwise_grain;
 extern constinit std::int64_t loop_product;
 /// The same for float32, whose loops are of packs.
 extern constinit std::int64_t pack_product;
-/// Multiply-adds from which a float32 product is gone through in tiles, on AVX-512, or, from five times as many on, is oneDNN's; below it is BLAS's.
+/// Multiply-adds from which a float32 product is gone through in tiles, on AVX-512, or, from five times as many on, is oneDNN's; below it is BLAS's, and a convolution oneDNN's.
 extern constinit std::int64_t tile_product;
-/// The rows, and columns, that such a product has at least: one of fewer is BLAS's.
+/// The rows, and columns, that such a product has at least: one of fewer is BLAS's; and the channels in a group of a convolution's result.
 extern constinit std::int64_t tile_side;
 /// A float32 product of which rows of a and columns of b lie along the common axis is taken as dot products from so many terms on, and up to so
 /// many columns or, of float32 operands that are not to be rounded, rows.

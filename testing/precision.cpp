@@ -51,6 +51,7 @@ std::vector<Way> forced_ways() {
           {.name = "products by packs", .packs = 1'000'000},
           {.name = "products by BLAS", .loop = 0, .packs = 0, .tiles = never},
           {.name = "products by tiles", .loop = 0, .packs = 0, .tiles = 0, .side = 0, .dot = never},
+          {.name = "products by tiles, split among three threads", .threads = 3, .grain = 8, .loop = 0, .packs = 0, .tiles = 0, .side = 0, .dot = never},
           {.name = "products by oneDNN", .isa = Isa::avx2, .loop = 0, .packs = 0, .tiles = 0},
           {.name = "products by dot products", .loop = 0, .packs = 0, .tiles = 0, .dot = 0},
           {.name = "windows in small blocks", .windows = 64}};

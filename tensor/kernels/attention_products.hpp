@@ -9,8 +9,6 @@
 
 namespace dz::kernels::detail {
 
-constexpr std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
-
 /// In packs, for every element type and instruction set.
 template <class T> struct InPacks {
   using Element = T;

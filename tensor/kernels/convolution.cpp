@@ -1,12 +1,12 @@
-// Convolutions: oneDNN for float32; for float64, and where oneDNN has only its reference loops, the windows laid out as the rows of a
-// matrix, block by block, and multiplied by BLAS. All three maps gather: no sum is scattered, so none depends on the threads.
+// Convolutions: for float32 tiles on AVX-512 and where those do not pay oneDNN; for float64, and where oneDNN has only its reference
+// loops, the windows laid out as the rows of a matrix, block by block, and multiplied by BLAS. All three maps gather: no sum is scattered,
+// so none depends on the threads.
 
 #include <dz/tensor/kernels/convolution.hpp>
 
 #include <fmt/format.h>
 
 #include <climits>
-#include <optional>
 
 #include <dz/tensor/kernels/gemm.hpp>
 #include <dz/tensor/kernels/map.hpp>
@@ -19,7 +19,6 @@ namespace {
 using detail::Convolution;
 using detail::ConvolutionMap;
 
-
 // ---- sizes
 
 std::string describe(const Conv2dOptions& o) {
@@ -27,10 +26,10 @@ std::string describe(const Conv2dOptions& o) {
                      o.padding.columns, o.dilation.rows, o.dilation.columns, o.groups);
 }
 
-/// The sizes, once all is known to fit; `operands` says in an error what did not.
-Convolution fit(const Shape& x, const Shape& w, const Conv2dOptions& o, const std::string& operands) {
+/// The sizes, once all is known to fit; operands() says in an error what did not.
+template <class Say> Convolution fit(const Shape& x, const Shape& w, const Conv2dOptions& o, const Say& operands) {
   const auto require = [&](bool fine, const char* reason) {
-    if (!fine) throw ShapeError(fmt::format("{}: {} {}", reason, operands, describe(o)));
+    if (!fine) throw ShapeError(fmt::format("{}: {} {}", reason, operands(), describe(o)));
   };
   require(x.rank() == 4, "an image is (samples, height, width, channels)");
   require(w.rank() == 4, "a kernel is (out, in/groups, rows, columns)");
@@ -46,13 +45,13 @@ Convolution fit(const Shape& x, const Shape& w, const Conv2dOptions& o, const st
     checked_product(checked_product(w[0], w[2]), w[3]);
     return {x[0], {x[1], x[2]}, output, {w[2], w[3]}, x[3], w[0], o.groups, o.stride, o.padding, o.dilation};
   } catch (const ShapeError& e) {
-    throw ShapeError(fmt::format("{}: {} {}", e.reason(), operands, describe(o)));
+    throw ShapeError(fmt::format("{}: {} {}", e.reason(), operands(), describe(o)));
   }
 }
 
-void require_output(const Shape& dy, const Convolution& c, const std::string& operands, const Conv2dOptions& o) {
+template <class Say> void require_output(const Shape& dy, const Convolution& c, const Say& operands, const Conv2dOptions& o) {
   const Shape expected{c.samples, c.output.rows, c.output.columns, c.out};
-  if (dy != expected) throw ShapeError(fmt::format("the convolution gives {}: {} {}", to_string(expected), operands, describe(o)));
+  if (dy != expected) throw ShapeError(fmt::format("the convolution gives {}: {} {}", to_string(expected), operands(), describe(o)));
 }
 
 // ---- windows as rows
@@ -167,31 +166,49 @@ void kernel_gradient(const Array& out, const Array& dy, const Array& x, const Ar
   });
 }
 
-void by_onednn(const Array& out, const Array& a, const Array& b, const Array& bias, Convolution c, ConvolutionMap map, Precision precision) {
+void by_onednn(const Array& out, const Array& a, const Array& b, const Array& bias, Convolution c, ConvolutionMap map) {
   // oneDNN takes no pointers to const; it writes only what the map gives.
   float* const given = const_cast<float*>(a.data<float>());
   float* const other = const_cast<float*>(b.data<float>());
   float* const shift = bias ? const_cast<float*>(bias.data<float>()) : nullptr;
-  if (map == ConvolutionMap::forward) detail::onednn_convolve(c, map, precision, given, other, shift, out.writable<float>());
-  else if (map == ConvolutionMap::by_input) detail::onednn_convolve(c, map, precision, out.writable<float>(), other, shift, given);
-  else detail::onednn_convolve(c, map, precision, other, out.writable<float>(), shift, given);
+  if (map == ConvolutionMap::forward) detail::onednn_convolve(c, map, given, other, shift, out.writable<float>());
+  else if (map == ConvolutionMap::by_input) detail::onednn_convolve(c, map, out.writable<float>(), other, shift, given);
+  else detail::onednn_convolve(c, map, other, out.writable<float>(), shift, given);
 }
 
-/// How oneDNN computes the map; nothing where it does not do so fast. Its own sizes are ints.
-std::optional<Precision> serves(const Convolution& c, Dtype dtype, ConvolutionMap map, bool bias) {
-  if (dtype != float32) return {};
+bool is_empty(const Convolution& c) {
+  return std::min({c.samples, c.image.rows, c.image.columns, c.output.rows, c.output.columns, c.group_in(), c.group_out()}) == 0;
+}
+
+/// Whether tiles compute a map: a large one, whose result has as many columns as pay, and whose windows do not reach far beyond the image.
+bool tiles_serve(const Convolution& c, Dtype dtype, ConvolutionMap map) {
+  if (dtype != float32 || active_isa() != Isa::avx512 || is_empty(c)) return false;
+  const auto number = [](std::int64_t n) { return static_cast<double>(n); };
+  const auto size = [&](std::int64_t Pair::*axis) { return number(std::max(c.image.*axis, c.output.*axis)); };
+  const auto reach = [&](std::int64_t Pair::*axis) { return size(axis) + 2 * std::max(number(c.padding.*axis), number(c.window.*axis - 1) * number(c.dilation.*axis)); };
+  const double products = number(c.samples * c.output.rows * c.output.columns) * number(c.out * c.group_in() * c.window.rows * c.window.columns);
+  return products >= number(tile_product) && (map == ConvolutionMap::by_input ? c.group_in() : c.group_out()) >= tile_side &&
+         reach(&Pair::rows) * reach(&Pair::columns) <= 16 * size(&Pair::rows) * size(&Pair::columns) + 1024;
+}
+/// What is asked for; but where each output meets one channel, rounding them all takes longer than it saves.
+Precision precision_of(const Convolution& c, ConvolutionMap map) { return map != ConvolutionMap::by_input && c.in == 1 ? Precision::full : product_precision(); }
+
+void by_tiles(const Array& out, const Array& a, const Array& b, const Array& bias, Convolution c, ConvolutionMap map, Precision precision, bool relu) {
+  const float *const given = a.data<float>(), *const other = b.data<float>();
+  if (map == ConvolutionMap::forward) detail::tiled_forward(c, precision, given, other, bias ? bias.data<float>() : nullptr, relu, out.writable<float>());
+  else if (map == ConvolutionMap::by_input) detail::tiled_by_input(c, precision, given, other, out.writable<float>());
+  else detail::tiled_by_kernel(c, precision, given, other, out.writable<float>());
+}
+
+/// Whether oneDNN computes the map, and fast. Its own sizes are ints.
+bool onednn_serves(const Convolution& c, Dtype dtype, ConvolutionMap map, bool bias) {
+  if (dtype != float32 || is_empty(c)) return false;
   const auto volume = [&](Pair p, std::int64_t channels) {
     return static_cast<double>(c.samples) * static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(channels);
   };
-  const double image = volume(c.image, c.in), output = volume(c.output, c.out);
-  const bool fits = std::max(image, output) < INT_MAX && std::max({c.padding.rows, c.padding.columns, c.stride.rows, c.stride.columns,
-                                                                   c.dilation.rows, c.dilation.columns}) < INT_MAX / 4;
-  if (!fits || image == 0 || output == 0) return {};
-  // Where each cotangent meets one channel, rounding them all takes longer than it saves.
-  const Precision wanted = map == ConvolutionMap::by_kernel && c.in == 1 ? Precision::full : product_precision();
-  for (const Precision p : {wanted, Precision::full})
-    if (detail::onednn_convolves(c, map, p, bias)) return p;
-  return {};
+  const bool fits = std::max(volume(c.image, c.in), volume(c.output, c.out)) < INT_MAX && std::max({c.padding.rows, c.padding.columns, c.stride.rows, c.stride.columns,
+                                                                                                  c.dilation.rows, c.dilation.columns}) < INT_MAX / 4;
+  return fits && detail::onednn_convolves(c, map, bias);
 }
 
 /// BLAS counts in ints.
@@ -203,25 +220,36 @@ void require_ints(const Convolution& c) {
 
 constexpr std::array<int, 4> order(int a, int b, int c, int d) { return {a, b, c, d}; }
 
-Array forward(const Array& x, const Array& w, const Array& bias, const Conv2dOptions& o) {
+/// A pass of its own: oneDNN's relu of a NaN is 0.
+void rectify(const Array& out) {
+  detail::map_into([](auto z) { return max(z, 0); }, out, out);
+}
+
+Array forward(const Array& x, const Array& w, const Array& bias, const Conv2dOptions& o, bool relu) {
   const Dtype dtype = bias ? common_dtype({&x, &w, &bias}) : common_dtype({&x, &w});
-  const std::string operands =
-      fmt::format("x {}, kernel {}{}", to_string(x.shape()), to_string(w.shape()), bias ? ", bias " + to_string(bias.shape()) : "");
+  const auto operands = [&] {
+    return fmt::format("x {}, kernel {}{}", to_string(x.shape()), to_string(w.shape()), bias ? ", bias " + to_string(bias.shape()) : "");
+  };
   const Convolution c = fit(x.shape(), w.shape(), o, operands);
   if (bias && bias.shape() != Shape{c.out})
-    throw ShapeError(fmt::format("a bias is ({}), one for each output channel: {} {}", c.out, operands, describe(o)));
+    throw ShapeError(fmt::format("a bias is ({}), one for each output channel: {} {}", c.out, operands(), describe(o)));
   visit_floating(dtype, [](auto) {});
   Array out = Array::make({c.samples, c.output.rows, c.output.columns, c.out}, dtype);
   const Array image = in_dtype(x, dtype).contiguous(), kernel = in_dtype(w, dtype),
               shift = bias ? in_dtype(bias, dtype).contiguous() : Array();
-  if (const auto precision = serves(c, dtype, ConvolutionMap::forward, static_cast<bool>(bias))) {
-    launch(by_onednn, out, image, kernel.contiguous(), shift, c, ConvolutionMap::forward, *precision);
+  if (tiles_serve(c, dtype, ConvolutionMap::forward)) {
+    launch(by_tiles, out, image, kernel.contiguous(), shift, c, ConvolutionMap::forward, precision_of(c, ConvolutionMap::forward), relu);
     return out;
   }
-  require_ints(c);
-  const Gather g = outputs_see_image(c);
-  const Array grouped = kernel.permute(order(0, 2, 3, 1)).contiguous().reshape({c.groups, c.group_out(), g.row()}).t().contiguous();
-  launch(products, out, image, grouped, shift, room(g, dtype), g, c.groups, c.out);
+  if (onednn_serves(c, dtype, ConvolutionMap::forward, static_cast<bool>(bias))) {
+    launch(by_onednn, out, image, kernel.contiguous(), shift, c, ConvolutionMap::forward);
+  } else {
+    require_ints(c);
+    const Gather g = outputs_see_image(c);
+    const Array grouped = kernel.permute(order(0, 2, 3, 1)).contiguous().reshape({c.groups, c.group_out(), g.row()}).t().contiguous();
+    launch(products, out, image, grouped, shift, room(g, dtype), g, c.groups, c.out);
+  }
+  if (relu) launch(rectify, out);
   return out;
 }
 
@@ -239,28 +267,27 @@ std::int64_t window_places(std::int64_t size, std::int64_t window, std::int64_t 
   return (padded - reach) / stride + 1;
 }
 
-Array conv2d(const Array& x, const Array& w, const Conv2dOptions& options) { return forward(x, w, {}, options); }
-Array conv2d(const Array& x, const Array& w, const Array& b, const Conv2dOptions& options, bool relu) {
-  Array out = forward(x, w, b, options);
-  // A pass of its own: oneDNN's relu of a NaN is 0.
-  const auto rectify = [](const Array& out) { detail::map_into([](auto z) { return max(z, 0); }, out, out); };
-  if (relu) launch(rectify, out);
-  return out;
-}
+Array conv2d(const Array& x, const Array& w, const Conv2dOptions& options) { return forward(x, w, {}, options, false); }
+Array conv2d(const Array& x, const Array& w, const Array& b, const Conv2dOptions& options, bool relu) { return forward(x, w, b, options, relu); }
 
 Array conv2d_by_input(const Array& dy, const Array& w, Pair image, const Conv2dOptions& o) {
   const Dtype dtype = common_dtype({&dy, &w});
   visit_floating(dtype, [](auto) {});
-  const std::string operands =
-      fmt::format("outputs {}, kernel {}, image {}x{}", to_string(dy.shape()), to_string(w.shape()), image.rows, image.columns);
+  const auto operands = [&] {
+    return fmt::format("outputs {}, kernel {}, image {}x{}", to_string(dy.shape()), to_string(w.shape()), image.rows, image.columns);
+  };
   const std::int64_t channels = w.rank() == 4 ? checked_product(w.size(1), std::max<std::int64_t>(o.groups, 0)) : 0;
   const Shape x{dy.rank() > 0 ? dy.size(0) : 0, image.rows, image.columns, channels};
   const Convolution c = fit(x, w.shape(), o, operands);
   require_output(dy.shape(), c, operands, o);
   Array out = Array::make(x, dtype);
   const Array seen = in_dtype(dy, dtype).contiguous(), kernel = in_dtype(w, dtype);
-  if (const auto precision = serves(c, dtype, ConvolutionMap::by_input, false)) {
-    launch(by_onednn, out, seen, kernel.contiguous(), Array(), c, ConvolutionMap::by_input, *precision);
+  if (tiles_serve(c, dtype, ConvolutionMap::by_input)) {
+    launch(by_tiles, out, seen, kernel.contiguous(), Array(), c, ConvolutionMap::by_input, precision_of(c, ConvolutionMap::by_input), false);
+    return out;
+  }
+  if (onednn_serves(c, dtype, ConvolutionMap::by_input, false)) {
+    launch(by_onednn, out, seen, kernel.contiguous(), Array(), c, ConvolutionMap::by_input);
     return out;
   }
   require_ints(c);
@@ -274,16 +301,22 @@ Array conv2d_by_input(const Array& dy, const Array& w, Pair image, const Conv2dO
 Array conv2d_by_kernel(const Array& dy, const Array& x, Pair window, const Conv2dOptions& o) {
   const Dtype dtype = common_dtype({&dy, &x});
   visit_floating(dtype, [](auto) {});
-  const std::string operands =
-      fmt::format("outputs {}, x {}, window {}x{}", to_string(dy.shape()), to_string(x.shape()), window.rows, window.columns);
+  const auto operands = [&] {
+    return fmt::format("outputs {}, x {}, window {}x{}", to_string(dy.shape()), to_string(x.shape()), window.rows, window.columns);
+  };
   const Shape w{dy.rank() == 4 ? dy.size(3) : 0, x.rank() == 4 ? x.size(3) / std::max<std::int64_t>(o.groups, 1) : 0, window.rows,
                 window.columns};
   const Convolution c = fit(x.shape(), w, o, operands);
   require_output(dy.shape(), c, operands, o);
   const Array seen = in_dtype(dy, dtype).contiguous(), image = in_dtype(x, dtype).contiguous();
-  if (const auto precision = serves(c, dtype, ConvolutionMap::by_kernel, false)) {
+  if (tiles_serve(c, dtype, ConvolutionMap::by_kernel)) {
     Array out = Array::make(w, dtype);
-    launch(by_onednn, out, seen, image, Array(), c, ConvolutionMap::by_kernel, *precision);
+    launch(by_tiles, out, seen, image, Array(), c, ConvolutionMap::by_kernel, precision_of(c, ConvolutionMap::by_kernel), false);
+    return out;
+  }
+  if (onednn_serves(c, dtype, ConvolutionMap::by_kernel, false)) {
+    Array out = Array::make(w, dtype);
+    launch(by_onednn, out, seen, image, Array(), c, ConvolutionMap::by_kernel);
     return out;
   }
   require_ints(c);

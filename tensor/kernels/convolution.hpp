@@ -56,10 +56,15 @@ struct Convolution {
 
 enum class ConvolutionMap : std::int64_t { forward, by_input, by_kernel };
 
+/// The maps by tiles, on AVX-512, of contiguous arrays none of which is empty. bias may be null.
+void tiled_forward(const Convolution& c, Precision precision, const float* x, const float* w, const float* bias, bool relu, float* y);
+void tiled_by_input(const Convolution& c, Precision precision, const float* dy, const float* w, float* dx);
+void tiled_by_kernel(const Convolution& c, Precision precision, const float* dy, const float* x, float* dw);
+
 /// Whether oneDNN has a fast implementation of this map, with or without a bias.
-bool onednn_convolves(const Convolution& c, ConvolutionMap map, Precision precision, bool bias);
+bool onednn_convolves(const Convolution& c, ConvolutionMap map, bool bias);
 /// The map of contiguous arrays by oneDNN, once onednn_convolves() has said yes; that which it gives is written. bias may be null.
-void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precision, float* x, float* w, float* bias, float* y);
+void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* w, float* bias, float* y);
 
 }  // namespace detail
 }  // namespace kernels

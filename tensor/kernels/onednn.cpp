@@ -12,7 +12,7 @@
 #include <dz/tensor/kernels/convolution.hpp>
 #include <dz/tensor/kernels/gemm.hpp>
 #include <dz/tensor/kernels/map.hpp>
-#include <dz/tensor/kernels/packing.hpp>
+#include <dz/tensor/kernels/matmul.hpp>
 #include <dz/tensor/memory.hpp>
 #include <dz/tensor/thresholds.hpp>
 
@@ -64,7 +64,7 @@ struct Hash {
   }
 };
 
-dnnl::memory::data_type type_of(Precision p) { return p == Precision::bfloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32; }
+constexpr auto f32 = dnnl::memory::data_type::f32;
 
 using tag = dnnl::memory::format_tag;
 
@@ -80,11 +80,11 @@ struct Product {
 
   Product(const Matrix<float>& y, const Matrix<const float>& x, const Matrix<const float>& w, bool with_bias) {
     const auto describe = [](const auto& m) {
-      return dnnl::memory::desc({m.rows, m.columns}, dnnl::memory::data_type::f32, dnnl::memory::dims{m.row_stride, m.column_stride});
+      return dnnl::memory::desc({m.rows, m.columns}, f32, dnnl::memory::dims{m.row_stride, m.column_stride});
     };
     const auto room = [](const dnnl::memory::desc& d) { return dnnl::memory(d, cpu(), DNNL_MEMORY_NONE); };
     const auto as_a = describe(x), as_b = describe(w), as_out = describe(y);
-    const dnnl::memory::desc as_bias({1, y.columns}, dnnl::memory::data_type::f32, tag::ab);
+    const dnnl::memory::desc as_bias({1, y.columns}, f32, tag::ab);
     primitive = dnnl::matmul(dnnl::matmul::primitive_desc(with_bias ? dnnl::matmul::desc(as_a, as_b, as_bias, as_out) : dnnl::matmul::desc(as_a, as_b, as_out), cpu()));
     a = room(as_a), b = room(as_b), out = room(as_out);
     arguments = {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, out}};
@@ -100,64 +100,48 @@ struct ProductCache {
 
 // ---- convolutions
 
-/// A convolution's sizes, the map, the precision, and whether there is a bias.
-using ConvolutionKey = std::array<std::int64_t, 19>;
+/// A convolution's sizes, the map, and whether there is a bias.
+using ConvolutionKey = std::array<std::int64_t, 18>;
 struct ConvolutionRequest {
   Convolution convolution;
   ConvolutionMap map;
-  Precision precision;
   std::int64_t bias;
 };
 
-dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type) {
-  return {{samples, channels, size.rows, size.columns}, type, tag::nhwc};
-}
+dnnl::memory::desc describe_image(std::int64_t samples, Pair size, std::int64_t channels) { return {{samples, channels, size.rows, size.columns}, f32, tag::nhwc}; }
 
-/// One of a convolution's arrays: as dz has it, and as the primitive takes or gives it, in another layout or rounded.
+/// One of a convolution's arrays: as dz has it, and as the primitive takes or gives it, in another layout.
 struct ConvolutionArray {
   dnnl::memory plain, taken;  // one where they are the same; their data is there while the map runs
   dnnl::reorder reorder;      // from the one to the other; for what the map gives it leads back
-  std::int64_t rounded = 0;   // instead of it: so many elements are rounded
 
   ConvolutionArray() = default;
   ConvolutionArray(const dnnl::memory::desc& as_plain, const dnnl::memory::desc& as_taken, bool given_back)
       : plain(as_plain, cpu(), DNNL_MEMORY_NONE), taken(as_plain == as_taken ? plain : dnnl::memory(as_taken, cpu(), DNNL_MEMORY_NONE)) {
     if (as_plain != as_taken) reorder = given_back ? dnnl::reorder(taken, plain) : dnnl::reorder(plain, taken);
   }
-  /// An image, taken in its own layout.
-  ConvolutionArray(std::int64_t samples, Pair size, std::int64_t channels, dnnl::memory::data_type type)
-      : plain(describe_image(samples, size, channels, dnnl::memory::data_type::f32), cpu(), DNNL_MEMORY_NONE), taken(plain) {
-    if (type == dnnl::memory::data_type::f32) return;
-    taken = dnnl::memory(describe_image(samples, size, channels, type), cpu(), DNNL_MEMORY_NONE);
-    rounded = samples * size.rows * size.columns * channels;
-  }
-  bool changes() const { return reorder || rounded; }
 };
 
 struct Convolving {
   bool fast = false;
   dnnl::primitive primitive;
-  ConvolutionArray x, y, kernel;
-  dnnl::memory bias;
+  ConvolutionArray kernel;
+  dnnl::memory x, y, bias;
   std::unordered_map<int, dnnl::memory> arguments;
 };
 
 dnnl::memory::dims both(Pair p) { return {p.rows, p.columns}; }
 
-dnnl::memory::desc describe_kernel(const Convolution& c, dnnl::memory::data_type type, bool chosen) {
-  if (c.groups == 1) return {{c.out, c.in, c.window.rows, c.window.columns}, type, chosen ? tag::any : tag::oihw};
-  return {{c.groups, c.group_out(), c.group_in(), c.window.rows, c.window.columns}, type, chosen ? tag::any : tag::goihw};
+dnnl::memory::desc describe_kernel(const Convolution& c, bool chosen) {
+  if (c.groups == 1) return {{c.out, c.in, c.window.rows, c.window.columns}, f32, chosen ? tag::any : tag::oihw};
+  return {{c.groups, c.group_out(), c.group_in(), c.window.rows, c.window.columns}, f32, chosen ? tag::any : tag::goihw};
 }
 
-Convolving make_convolving(const Convolution& c, ConvolutionMap map, Precision precision, bool with_bias) {
+Convolving make_convolving(const Convolution& c, ConvolutionMap map, bool with_bias) {
   using namespace dnnl;
-  const auto f32 = dnnl::memory::data_type::f32;
-  const auto type_in = [&](ConvolutionMap gives) { return map == gives ? f32 : type_of(precision); };  // what a map gives is float32
   Convolving v;
-  v.x = ConvolutionArray(c.samples, c.image, c.in, type_in(ConvolutionMap::by_input));
-  v.y = ConvolutionArray(c.samples, c.output, c.out, type_in(ConvolutionMap::forward));
-  const auto x = v.x.taken.get_desc(), y = v.y.taken.get_desc();
-  const auto any = describe_kernel(c, type_in(ConvolutionMap::by_kernel), true);
+  const auto x = describe_image(c.samples, c.image, c.in), y = describe_image(c.samples, c.output, c.out), any = describe_kernel(c, true);
+  v.x = dnnl::memory(x, cpu(), DNNL_MEMORY_NONE), v.y = dnnl::memory(y, cpu(), DNNL_MEMORY_NONE);
   const auto as_bias = with_bias ? dnnl::memory::desc({c.out}, f32, tag::x) : dnnl::memory::desc();
   const auto direct = algorithm::convolution_direct;
   const auto stride = both(c.stride), padding = both(c.padding),
@@ -165,28 +149,24 @@ Convolving make_convolving(const Convolution& c, ConvolutionMap map, Precision p
   const auto take = [&](const auto& d, const dnnl::memory::desc& kernel) {
     v.fast = !std::string_view(d.impl_info_str()).starts_with("ref");
     const bool by_kernel = map == ConvolutionMap::by_kernel;
-    v.kernel = {describe_kernel(c, f32, false), kernel, by_kernel};
-    v.arguments = {{map == ConvolutionMap::by_input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, v.x.taken},
+    v.kernel = {describe_kernel(c, false), kernel, by_kernel};
+    v.arguments = {{map == ConvolutionMap::by_input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, v.x},
                    {by_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, v.kernel.taken},
-                   {map == ConvolutionMap::forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, v.y.taken}};
+                   {map == ConvolutionMap::forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, v.y}};
     if (with_bias) v.arguments.emplace(by_kernel ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, v.bias = dnnl::memory(as_bias, cpu(), DNNL_MEMORY_NONE));
     return d;
   };
-  // The reverse maps are described by the forward one of their own types as well.
-  const auto forward = [&](const auto& image, const auto& kernel, const auto& output) {
-    return convolution_forward::primitive_desc({prop_kind::forward_training, direct, image, kernel, as_bias, output, stride, dilation, padding, padding}, cpu());
-  };
+  const convolution_forward::primitive_desc forward({prop_kind::forward_training, direct, x, any, as_bias, y, stride, dilation, padding, padding}, cpu());
   if (map == ConvolutionMap::forward) {
-    const auto d = forward(x, any, y);
-    v.primitive = convolution_forward(take(d, d.weights_desc()));
+    v.primitive = convolution_forward(take(forward, forward.weights_desc()));
     return v;
   }
-  const auto hint = forward(describe_image(c.samples, c.image, c.in, type_of(precision)), describe_kernel(c, type_of(precision), true), y);
+  // The reverse maps are described by the forward one as well.
   if (map == ConvolutionMap::by_input) {
-    const convolution_backward_data::primitive_desc d({direct, x, any, y, stride, dilation, padding, padding}, cpu(), hint);
+    const convolution_backward_data::primitive_desc d({direct, x, any, y, stride, dilation, padding, padding}, cpu(), forward);
     v.primitive = convolution_backward_data(take(d, d.weights_desc()));
   } else {
-    const convolution_backward_weights::primitive_desc d({direct, x, any, as_bias, y, stride, dilation, padding, padding}, cpu(), hint);
+    const convolution_backward_weights::primitive_desc d({direct, x, any, as_bias, y, stride, dilation, padding, padding}, cpu(), forward);
     v.primitive = convolution_backward_weights(take(d, d.diff_weights_desc()));
   }
   return v;
@@ -200,61 +180,40 @@ struct ConvolutionCache {
     static thread_local ConvolutionCache cache;
     return cache;
   }
-  Convolving& find(const Convolution& c, ConvolutionMap map, Precision precision, bool bias) {
-    const auto key = std::bit_cast<ConvolutionKey>(ConvolutionRequest{c, map, precision, bias});
+  Convolving& find(const Convolution& c, ConvolutionMap map, bool bias) {
+    const auto key = std::bit_cast<ConvolutionKey>(ConvolutionRequest{c, map, bias});
     if (auto found = kept.find(key); found != kept.end()) return found->second;
     if (kept.size() >= most_kept) kept.clear();
     Convolving made;
     try {
-      made = make_convolving(c, map, precision, bias);
+      made = make_convolving(c, map, bias);
     } catch (const dnnl::error&) {  // not implemented: remembered as not fast
     }
     return kept.emplace(key, std::move(made)).first->second;
   }
 };
 
-/// One of a convolution's arrays while it runs: dz's own memory, and room for it as the primitive takes it.
-class ConvolutionOperand {
- public:
-  ConvolutionOperand(ConvolutionArray& array, float* data) : array_(array), data_(data), room_(array.changes() ? array.taken.get_desc().get_size() : 0) {
-    array_.plain.set_data_handle(data);
-    if (room_.piece()) array_.taken.set_data_handle(room_.piece());
-  }
-
-  void fill(dnnl::stream& stream) {
-    if (array_.rounded) round_to_bfloat16(static_cast<std::uint16_t*>(room_.piece()), data_, array_.rounded);
-    else if (array_.reorder) array_.reorder.execute(stream, array_.plain, array_.taken);
-  }
-  void give_back(dnnl::stream& stream) {
-    if (array_.reorder) array_.reorder.execute(stream, array_.taken, array_.plain);
-  }
-
- private:
-  ConvolutionArray& array_;
-  const float* data_;
-  memory::Room room_;
-};
-
 }  // namespace
 
-bool onednn_convolves(const Convolution& c, ConvolutionMap map, Precision precision, bool bias) {
+bool onednn_convolves(const Convolution& c, ConvolutionMap map, bool bias) {
   const AsManyThreadsAsAsked threads;
-  return ConvolutionCache::own().find(c, map, precision, bias).fast;
+  return ConvolutionCache::own().find(c, map, bias).fast;
 }
 
-void onednn_convolve(const Convolution& c, ConvolutionMap map, Precision precision, float* x, float* w, float* bias, float* y) {
+void onednn_convolve(const Convolution& c, ConvolutionMap map, float* x, float* w, float* bias, float* y) {
   const AsManyThreadsAsAsked threads;
   ConvolutionCache& cache = ConvolutionCache::own();
   try {
-    Convolving& v = cache.find(c, map, precision, bias != nullptr);
-    const bool by_input = map == ConvolutionMap::by_input, by_kernel = map == ConvolutionMap::by_kernel, forward = map == ConvolutionMap::forward;
-    ConvolutionOperand image(v.x, x), kernel(v.kernel, w), output(v.y, y);
+    Convolving& v = cache.find(c, map, bias != nullptr);
+    ConvolutionArray& kernel = v.kernel;
+    const memory::Room room(kernel.reorder ? kernel.taken.get_desc().get_size() : 0);
+    v.x.set_data_handle(x), v.y.set_data_handle(y), kernel.plain.set_data_handle(w);
+    if (kernel.reorder) kernel.taken.set_data_handle(room.piece());
     if (bias) v.bias.set_data_handle(bias);
-    if (!by_input) image.fill(cache.stream);
-    if (!by_kernel) kernel.fill(cache.stream);
-    if (!forward) output.fill(cache.stream);
+    const bool given_back = map == ConvolutionMap::by_kernel;
+    if (kernel.reorder && !given_back) kernel.reorder.execute(cache.stream, kernel.plain, kernel.taken);
     v.primitive.execute(cache.stream, v.arguments);
-    (by_input ? image : by_kernel ? kernel : output).give_back(cache.stream);
+    if (kernel.reorder && given_back) kernel.reorder.execute(cache.stream, kernel.taken, kernel.plain);
     cache.stream.wait();
   } catch (const dnnl::error& e) {
     throw MemoryError(std::string("oneDNN cannot run a convolution: ") + e.what());

@@ -170,6 +170,10 @@ DZ_INLINE void round_run(std::uint16_t* to, const float* from, std::int64_t n) {
   std::memcpy(to + i, &c, sizeof(std::uint16_t) * static_cast<std::size_t>(n - i));
 }
 
+DZ_INLINE void round_cells(Cell* to, const float* first, const float* second, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; i += lanes) store_cells(to + i, beside<Precision::bfloat16>(first + i, second ? second - first : 0, second != nullptr, n - i), n - i);
+}
+
 /// What does not lie in rows lies in columns.
 bool lies_in_rows(const Matrix<const float>& m) { return m.column_stride == 1 || m.columns == 1; }
 
@@ -194,6 +198,20 @@ Strips strips_of(const Matrix<const float>& m, Precision precision) {
 void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n) {
   parallel_for(n, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
     in_avx512([&]() __attribute__((always_inline)) { round_run(to + begin, from + begin, end - begin); });
+  });
+}
+
+void round_pairs(Cell* to, std::int64_t to_step, const float* first, const float* second, std::int64_t step, std::int64_t n) {
+  in_avx512([=]() __attribute__((always_inline)) {
+    if (to_step == 1 && step == 1) return round_cells(to, first, second, n);
+    for (std::int64_t i = 0; i < n; i += lanes) {
+      const std::int64_t count = std::min<std::int64_t>(lanes, n - i);
+      float a[lanes] = {}, b[lanes] = {};
+      Cell cells[lanes];
+      for (std::int64_t k = 0; k < count; ++k) a[k] = first[(i + k) * step], b[k] = second ? second[(i + k) * step] : 0;
+      round_cells(cells, a, b, lanes);
+      for (std::int64_t k = 0; k < count; ++k) to[(i + k) * to_step] = cells[k];
+    }
   });
 }
 

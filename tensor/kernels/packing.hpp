@@ -14,6 +14,8 @@ constexpr std::int64_t elements_of_cell(Precision p) { return p == Precision::bf
 
 inline constexpr std::int64_t band_rows = 16, strip_columns = 32;
 
+constexpr std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
 /// A left operand, given out in bands of 16 rows, those beyond the last all 0. A part is n cells of each row: row after row, or across them, the first
 /// cells of all rows first.
 struct Bands {
@@ -43,5 +45,7 @@ Strips strips_of(const Matrix<const float>& m, Precision precision);
 void turn(float* to, const Matrix<const float>& m);
 /// n numbers side by side, rounded.
 void round_to_bfloat16(std::uint16_t* to, const float* from, std::int64_t n);
+/// n cells `to_step` apart of numbers `step` apart, rounded, and others beside them; of 0 where there are none.
+void round_pairs(Cell* to, std::int64_t to_step, const float* first, const float* second, std::int64_t step, std::int64_t n);
 
 }  // namespace dz::kernels::detail

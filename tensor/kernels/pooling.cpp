@@ -10,6 +10,7 @@ namespace dz::kernels {
 namespace {
 
 constexpr std::int64_t strip = thresholds::pooled_channels;  // channels that are gone through together
+constexpr std::int64_t at_once = 32;                         // where there are as many: a number that the compiler knows leaves no loop over channels
 
 /// One window: its part [top, bottom) × [left, right) of the image, and where it would begin without its rim.
 struct Window {
@@ -29,15 +30,18 @@ Span span(const Windows& w, std::int64_t place, std::int64_t Pair::*axis) {
   return {first, std::max<std::int64_t>(first, 0), std::min(first + (w.window.*axis), size)};
 }
 
-/// Calls f(window) for the windows of the rows [begin, end) of places, which go on from sample to sample.
-template <class F> void for_each_window(const Windows& w, std::int64_t begin, std::int64_t end, F f) {
+/// The window number j of a row of places; the rows go on from sample to sample.
+DZ_INLINE Window window_at(const Windows& w, std::int64_t row, const Span& v, std::int64_t j) {
+  const std::int64_t above = row / w.places.rows * w.image.rows;  // rows of the samples before
+  const Span h = span(w, j, &Pair::columns);
+  return {row * w.places.columns + j, above + v.begin, above + v.end, h.begin, h.end, above + v.first, h.first};
+}
+
+/// Calls f(window) for the windows of the rows [begin, end) of places.
+template <class F> DZ_INLINE void for_each_window(const Windows& w, std::int64_t begin, std::int64_t end, const F& f) {
   for (std::int64_t row = begin; row < end; ++row) {
-    const std::int64_t above = row / w.places.rows * w.image.rows;  // rows of the samples before
     const Span v = span(w, row % w.places.rows, &Pair::rows);
-    for (std::int64_t j = 0; j < w.places.columns; ++j) {
-      const Span h = span(w, j, &Pair::columns);
-      f(Window{row * w.places.columns + j, above + v.begin, above + v.end, h.begin, h.end, above + v.first, h.first});
-    }
+    for (std::int64_t j = 0; j < w.places.columns; ++j) f(window_at(w, row, v, j));
   }
 }
 
@@ -54,9 +58,17 @@ template <class F> void visit_offset(Dtype dtype, F f) {
   else f(std::type_identity<std::int64_t>{});
 }
 
-/// The largest of one window in up to `strip` channels.
-template <class T, class O>
-DZ_INLINE void largest_of(const Windows& w, const Window& v, const T* x, std::int64_t channels, std::int64_t n, T* y, O* which) {
+/// Whether no point of the image lies in two windows, and whether each lies in one.
+bool are_apart(const Windows& w, std::int64_t Pair::*axis) { return w.parting ? w.image.*axis % w.places.*axis == 0 : w.stride.*axis >= w.window.*axis; }
+bool cover(const Windows& w, std::int64_t Pair::*axis) {
+  return w.parting || (w.stride.*axis <= w.window.*axis && (w.places.*axis - 1) * (w.stride.*axis) + (w.window.*axis) >= (w.image.*axis) + (w.padding.*axis));
+}
+bool are_apart(const Windows& w) { return are_apart(w, &Pair::rows) && are_apart(w, &Pair::columns); }
+bool cover(const Windows& w) { return cover(w, &Pair::rows) && cover(w, &Pair::columns); }
+
+/// The largest of one window in up to `strip` channels; their number N may be one that the compiler knows. (In packs it would be slower: GCC 12 takes
+/// conditions apart that may be unordered.)
+template <class T, class O, class N> DZ_INLINE void largest_of(const Windows& w, const Window& v, const T* x, std::int64_t channels, N n, T* y, O* which) {
   T best[strip];
   Counter<T> at[strip];
   const auto offset = [&](std::int64_t i, std::int64_t j) __attribute__((always_inline)) {
@@ -88,11 +100,14 @@ void max_kernel(const Array& out, const Array& which, const Array& in, Windows w
       O* const o = which.writable<O>();
       const std::int64_t channels = in.size(3);
       parallel_for(out.size(0) * w.places.rows, rows_worth_a_thread(w, channels), [&](std::int64_t begin, std::int64_t end) {
-        detail::vectorised([&] {
-          for_each_window(w, begin, end, [&](const Window& v) {
-            for (std::int64_t c = 0; c < channels; c += strip)
-              largest_of<T, O>(w, v, x + c, channels, std::min(strip, channels - c), y + v.place * channels + c,
-                               o + v.place * channels + c);
+        detail::vectorised([&]() __attribute__((always_inline)) {
+          constexpr std::integral_constant<std::int64_t, at_once> known;
+          for_each_window(w, begin, end, [&](const Window& v) __attribute__((always_inline)) {
+            T* const to = y + v.place * channels;
+            O* const at = o + v.place * channels;
+            std::int64_t c = 0;
+            for (; c + at_once <= channels; c += at_once) largest_of(w, v, x + c, channels, known, to + c, at + c);
+            if (c < channels) largest_of(w, v, x + c, channels, channels - c, to + c, at + c);
           });
         });
       });
@@ -105,7 +120,7 @@ template <class F> void for_each_strip(std::int64_t samples, const Windows& w, s
   const std::int64_t strips = (channels + strip - 1) / strip, work = w.image.rows * w.image.columns * std::min(strip, channels);
   parallel_for(samples * strips, std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, work)),
                [&](std::int64_t begin, std::int64_t end) {
-                 detail::vectorised([&] {
+                 detail::vectorised([&]() __attribute__((always_inline)) {
                    for (std::int64_t k = begin; k < end; ++k) {
                      const std::int64_t sample = k / strips, from = k % strips * strip;
                      f(sample, from, std::min(strip, channels - from));
@@ -121,6 +136,24 @@ DZ_INLINE void clear(T* dx, std::int64_t sample, const Windows& w, std::int64_t 
     for (std::int64_t c = from; c < from + n; ++c) dx[p * channels + c] = T{};
 }
 
+/// One window's gradient in `at_once` channels: at the place of the largest, elsewhere 0; added to what is there, or written.
+template <bool adds, class T, class O> DZ_INLINE void give_back(const Windows& w, const Window& v, T* x, std::int64_t channels, const T* y, const O* which) {
+  T g[at_once];
+  Counter<T> at[at_once];
+  for (std::int64_t c = 0; c < at_once; ++c) g[c] = y[c];
+  for (std::int64_t c = 0; c < at_once; ++c) at[c] = static_cast<Counter<T>>(which[c]);
+  for (std::int64_t i = v.top; i < v.bottom; ++i)
+    for (std::int64_t j = v.left; j < v.right; ++j) {
+      T* const to = x + (i * w.image.columns + j) * channels;
+      const auto here = static_cast<Counter<T>>((i - v.first_row) * w.window.columns + j - v.first_column);
+      for (std::int64_t c = 0; c < at_once; ++c) {
+        const T part = at[c] == here ? g[c] : T{};
+        if constexpr (adds) to[c] += part;
+        else to[c] = part;
+      }
+    }
+}
+
 void max_by_input_kernel(const Array& out, const Array& dy, const Array& which, Windows w) {
   visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
     visit_offset(which.dtype(), [&]<class O>(std::type_identity<O>) {
@@ -129,27 +162,20 @@ void max_by_input_kernel(const Array& out, const Array& dy, const Array& which, 
       T* const dx = out.writable<T>();
       const std::int64_t channels = out.size(3);
       const bool few = w.window.rows * w.window.columns <= 16;  // then every point of the window is gone through, without a branch
-      for_each_strip(out.size(0), w, channels, [&](std::int64_t sample, std::int64_t from, std::int64_t n) {
-        clear(dx, sample, w, channels, from, n);
-        for_each_window(w, sample * w.places.rows, (sample + 1) * w.places.rows, [&](const Window& v) {
-          const T* gv = g + v.place * channels + from;
-          const O* ov = o + v.place * channels + from;
-          if (!few) {
-            for (std::int64_t c = 0; c < n; ++c) {
-              const auto k = static_cast<std::int64_t>(ov[c]);
-              dx[((v.first_row + k / w.window.columns) * w.image.columns + v.first_column + k % w.window.columns) * channels + from + c] +=
-                  gv[c];
-            }
-            return;
+      const bool adds = !are_apart(w), clears = adds || !cover(w) || !few || channels % at_once != 0;
+      for_each_strip(out.size(0), w, channels, [&](std::int64_t sample, std::int64_t from, std::int64_t n) __attribute__((always_inline)) {
+        if (clears) clear(dx, sample, w, channels, from, n);
+        for_each_window(w, sample * w.places.rows, (sample + 1) * w.places.rows, [&](const Window& v) __attribute__((always_inline)) {
+          std::int64_t c = from, end = from + n;
+          const std::int64_t place = v.place * channels;
+          if (few && adds)
+            for (; c + at_once <= end; c += at_once) give_back<true>(w, v, dx + c, channels, g + place + c, o + place + c);
+          else if (few)
+            for (; c + at_once <= end; c += at_once) give_back<false>(w, v, dx + c, channels, g + place + c, o + place + c);
+          for (; c < end; ++c) {
+            const auto k = static_cast<std::int64_t>(o[place + c]);
+            dx[((v.first_row + k / w.window.columns) * w.image.columns + v.first_column + k % w.window.columns) * channels + c] += g[place + c];
           }
-          Counter<T> at[strip];
-          for (std::int64_t c = 0; c < n; ++c) at[c] = static_cast<Counter<T>>(ov[c]);
-          for (std::int64_t i = v.top; i < v.bottom; ++i)
-            for (std::int64_t j = v.left; j < v.right; ++j) {
-              T* to = dx + (i * w.image.columns + j) * channels + from;
-              const auto here = static_cast<Counter<T>>((i - v.first_row) * w.window.columns + j - v.first_column);
-              for (std::int64_t c = 0; c < n; ++c) to[c] += at[c] == here ? gv[c] : T{};
-            }
         });
       });
     });
@@ -230,7 +256,7 @@ void require_image(const Shape& x) {
   if (x.rank() != 4) throw ShapeError(fmt::format("an image is (samples, height, width, channels), got {}", to_string(x)));
 }
 
-Shape pooled(const Array& x, const Windows& w) { return {x.size(0), w.places.rows, w.places.columns, x.size(3)}; }
+Shape pooled(const Shape& x, const Windows& w) { return {x[0], w.places.rows, w.places.columns, x[3]}; }
 Shape unpooled(const Array& dy, const Windows& w) {
   require_image(dy.shape());
   if (dy.size(1) != w.places.rows || dy.size(2) != w.places.columns)
@@ -282,13 +308,14 @@ Windows parting_windows(const Shape& x, Pair places) {
   return w;
 }
 
-std::vector<Array> max_pool2d(const Array& x, const Windows& w) {
+Array choices(const Shape& x, const Windows& w) { return Array::make(pooled(x, w), w.window.rows * w.window.columns <= 256 ? uint8 : int64); }
+
+Array max_pool2d(const Array& x, const Array& which, const Windows& w) {
   require_windows_of(x, w);
   visit_floating(x.dtype(), [](auto) {});
-  const Array y = Array::make(pooled(x, w), x.dtype());
-  const Array which = Array::make(y.shape(), w.window.rows * w.window.columns <= 256 ? uint8 : int64);
+  Array y = Array::make(pooled(x.shape(), w), x.dtype());
   launch(max_kernel, y, which, x.contiguous(), w);
-  return {y, which};
+  return y;
 }
 
 Array max_pool2d_by_input(const Array& dy, const Array& which, const Windows& w) {
@@ -302,9 +329,9 @@ Array max_pool2d_by_input(const Array& dy, const Array& which, const Windows& w)
 
 Array pick_pool2d(const Array& x, const Array& which, const Windows& w) {
   require_windows_of(x, w);
-  require_same(pooled(x, w), which.shape());
+  require_same(pooled(x.shape(), w), which.shape());
   visit_floating(x.dtype(), [](auto) {});
-  Array y = Array::make(pooled(x, w), x.dtype());
+  Array y = Array::make(pooled(x.shape(), w), x.dtype());
   launch(pick_kernel, y, x.contiguous(), which.contiguous(), w);
   return y;
 }
@@ -312,7 +339,7 @@ Array pick_pool2d(const Array& x, const Array& which, const Windows& w) {
 Array average_pool2d(const Array& x, const Windows& w, bool count_padding) {
   require_windows_of(x, w);
   visit_floating(x.dtype(), [](auto) {});
-  Array y = Array::make(pooled(x, w), x.dtype());
+  Array y = Array::make(pooled(x.shape(), w), x.dtype());
   launch(average_kernel, y, x.contiguous(), w, count_padding);
   return y;
 }

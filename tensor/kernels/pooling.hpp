@@ -17,9 +17,11 @@ Windows sliding_windows(const Shape& x, Pair window, Pair stride, Pair padding);
 /// Windows number i of n along an axis from ⌊i·size/n⌋ to ⌈(i + 1)·size/n⌉. Throws ShapeError where x is no image or a size is none.
 Windows parting_windows(const Shape& x, Pair places);
 
-/// The largest element of each window, (samples, places, channels), and which it is in its window, the first of equals, counted along
-/// rows: uint8, or int64 where windows are too large for that. A NaN is larger than all.
-std::vector<Array> max_pool2d(const Array& x, const Windows& windows);
+/// Room for the choices among windows over images of shape x, (samples, places, channels): uint8, or int64 where windows are too large for that.
+Array choices(const Shape& x, const Windows& windows);
+/// The largest element of each window, (samples, places, channels); `which`, as choices() makes it, gets its number in the window, that of the first of
+/// equals, counted along rows. A NaN is larger than all.
+Array max_pool2d(const Array& x, const Array& which, const Windows& windows);
 /// dy at the place of each window's largest element, added up: of the image's shape.
 Array max_pool2d_by_input(const Array& dy, const Array& which, const Windows& windows);
 /// The transposed map: of each window, the element which.

@@ -4,69 +4,18 @@
 #include <limits>
 #include <utility>
 
-#include <dz/tensor/kernels/vectorised.hpp>
+#include <dz/tensor/kernels/tile_loop.hpp>
 #include <dz/tensor/memory.hpp>
 #include <dz/tensor/parallel.hpp>
 
 namespace dz::kernels::detail {
 namespace {
 
-constexpr int tile_rows = 8, few_rows = 4, width = Pack<float>::width;
+constexpr int width = tile_width;
 constexpr std::int64_t part_cells = 512;      // along the common axis, gone through at a time
 constexpr std::int64_t few_bands = 4;         // by which strips are not gone through often enough to lay them out
 constexpr std::int64_t part_size = 1 << 17;   // cells of the right operand that are laid out at a time: half of a core's second cache
 constexpr double grain_products = 6;          // of elements: their multiply-adds pay for a second thread as a loop's do
-
-using Sum = Pack<float>::V;
-
-// For inline functions and lambdas, and for the functions that they end in: all of AVX-512 that dz makes use of.
-#if defined(__x86_64__)
-#define DZ_BF16 __attribute__((always_inline, target(DZ_AVX512_TARGET ",avx512bf16")))
-#define DZ_BF16_LOOP __attribute__((target(DZ_AVX512_TARGET ",avx512bf16")))
-#else
-#define DZ_BF16 __attribute__((always_inline))
-#define DZ_BF16_LOOP
-#endif
-
-template <int n, class F> DZ_BF16 inline void unrolled(const F& f) {
-  [&]<int... i>(std::integer_sequence<int, i...>) DZ_BF16 { (f(std::integral_constant<int, i>{}), ...); }(std::make_integer_sequence<int, n>{});
-}
-
-/// sum + a·b, by cells.
-template <Precision p> DZ_BF16 inline void add_product(Sum& sum, const Sum& b, const Cell* a) {
-  if constexpr (p == Precision::full) {
-    float x;
-    std::memcpy(&x, a, sizeof x);
-    sum += b * x;
-  } else {
-#if defined(__x86_64__)
-    sum = (Sum)_mm512_dpbf16_ps((__m512)sum, (__m512bh)b, (__m512bh)_mm512_set1_epi32(static_cast<int>(*a)));
-#endif
-  }
-}
-
-/// A tile of the result: its place, how much of it there is, and what is done with its sums.
-struct Tile {
-  float* out;
-  std::int64_t step, rows, columns;
-  bool adds;  // to what stands there
-  Finish<float> finish;
-};
-
-/// n of a pack of a tile's sums, finished.
-DZ_BF16 inline void finish_pack(const Tile& t, float* y, std::int64_t column, std::int64_t n, Sum v) {
-  if (t.adds) v += load_lanes(y, n);
-  if (t.finish.bias) v += load_lanes(t.finish.bias + column, n);
-  if (t.finish.relu) v = v < 0 ? Sum{} : v;
-  store_lanes(y, n, v);
-}
-
-/// `rows` of them at most; `whole` if the tile has all its columns.
-template <bool whole, int rows_at_most, int packs> DZ_BF16 inline void finish(const Tile& t, const Sum (&sum)[rows_at_most][packs], std::int64_t rows) {
-  unrolled<rows_at_most>([&](auto r) DZ_BF16 {
-    if (r < rows) unrolled<packs>([&](auto c) DZ_BF16 { finish_pack(t, t.out + r * t.step + c * width, c * width, whole ? width : t.columns - c * width, sum[r][c]); });
-  });
-}
 
 /// `rows` rows of a, n cells of each, by n rows of a strip.
 template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_through(const Tile& t, const LaidOut& a, const LaidOut& b, std::int64_t n) {

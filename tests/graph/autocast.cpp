@@ -88,8 +88,10 @@ TEST_CASE("under autocast a product is that of operands rounded to bfloat16, in 
 TEST_CASE("under autocast the three maps of a convolution round their operands to bfloat16", "[graph]") {
   DZ_NEEDS_BFLOAT16;
   Generator g(5);
-  for (const Conv2dOptions& o : {Conv2dOptions{.padding = 1}, Conv2dOptions{.stride = {1, 2}}, Conv2dOptions{.padding = {2, 1}, .dilation = 2}, Conv2dOptions{.padding = 1, .groups = 2}}) {
-    for (const auto& [in, out] : {std::pair{2, 2}, {16, 32}, {6, 10}, {2, 64}}) {
+  const force::Size tiles(tile_product, 0), side(tile_side, 0);
+  for (const Conv2dOptions& o : {Conv2dOptions{.padding = 1}, Conv2dOptions{.stride = {1, 2}}, Conv2dOptions{.padding = {2, 1}, .dilation = 2}, Conv2dOptions{.stride = 2, .padding = 2, .dilation = {1, 2}},
+                                 Conv2dOptions{.padding = 1, .groups = 2}}) {
+    for (const auto& [in, out] : {std::pair{2, 2}, {16, 32}, {6, 10}, {2, 64}, {40, 6}}) {
       INFO(in << " to " << out << " channels, " << o.groups << " groups, stride " << o.stride.columns << ", dilation " << o.dilation.rows);
       const Tensor x = normal({3, 9, 11, in}, 0, 1, float32, g), w = normal({out, in / o.groups, 3, 3}, 0, 1, float32, g), b = normal({out}, 0, 1, float32, g);
       const Tensor dy = normal(conv2d(x, w, o).shape(), 0, 1, float32, g);

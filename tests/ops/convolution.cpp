@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include <dz/calculus/catch.hpp>
 #include <dz/dz.hpp>
+#include <dz/tensor/force.hpp>
 
 #include "tests/support/support.hpp"
 
@@ -128,6 +130,62 @@ TEST_CASE("convolutions of random shapes and options are the plain loops' sums",
     if (e.width + 2 * e.options.padding.columns <= e.options.dilation.columns * (e.columns - 1)) continue;
     check_values(e, round % 2 ? float32 : float64);
   }
+}
+
+namespace {
+
+/// Convolutions of every size go through tiles while one lives.
+struct ByTiles {
+  force::Size product{tile_product, 0}, side{tile_side, 0};
+};
+
+/// Of random sizes and options, up to `channels` in each group.
+std::optional<Example> random_example(std::mt19937& random, int channels) {
+  const auto below = [&](int n) { return static_cast<std::int64_t>(random() % static_cast<unsigned>(n)); };
+  const std::int64_t groups = below(3) ? 1 : 1 + below(3);
+  Example e{1 + below(4), 1 + below(9), 1 + below(20), groups * (1 + below(channels)), groups * (1 + below(channels)), 1 + below(4), 1 + below(4), {}};
+  e.options = {.stride = {1 + below(4), 1 + below(4)}, .padding = {below(5), below(5)}, .dilation = {1 + below(3), 1 + below(3)}, .groups = groups};
+  const bool fits = e.height + 2 * e.options.padding.rows > e.options.dilation.rows * (e.rows - 1) && e.width + 2 * e.options.padding.columns > e.options.dilation.columns * (e.columns - 1);
+  return fits ? std::optional(e) : std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("convolutions in tiles are the plain loops' sums", "[convolution]") {
+  if (active_isa() != Isa::avx512) DZ_SKIP("this processor has no AVX-512");
+  seed(18);
+  const ByTiles tiles;
+  for (const Example& e : examples) check_values(e, float32);
+  check_values({3, 14, 14, 32, 64, 3, 3, {.padding = 1}}, float32);  // several units of places, several parts
+  check_values({1, 60, 70, 16, 40, 3, 3, {.padding = 1}}, float32);  // units of some rows of a sample
+  check_values({2, 5, 5, 300, 33, 2, 2, {}}, float32);               // a long common axis
+  std::mt19937 random(18);
+  for (int round = 0; round < 80; ++round)
+    if (const auto e = random_example(random, round % 2 ? 5 : 40)) check_values(*e, float32);
+}
+
+TEST_CASE("convolutions in tiles are the same on any number of threads, relu or not, and keep what is no number", "[convolution]") {
+  if (active_isa() != Isa::avx512) DZ_SKIP("this processor has no AVX-512");
+  seed(19);
+  const ByTiles tiles;
+  const force::Size grain(elementwise_grain, 8);
+  const bool rounds = unsupported(bfloat16).empty();
+  for (const Example& e : {Example{5, 14, 14, 32, 64, 3, 3, {.padding = 1}}, Example{1, 40, 50, 1, 20, 3, 3, {}}, Example{3, 9, 8, 12, 18, 3, 2, {.stride = 2, .padding = 1, .groups = 2}}})
+    for (const bool casts : {false, true}) {
+      if (casts && !rounds) continue;
+      const auto guard = autocast(bfloat16, casts);
+      const Tensor x = normal(e.x()), w = normal(e.w()), b = normal({e.out}), dy = normal(e.y());
+      const auto maps = [&](int count) {
+        const force::Threads threads(count);
+        return std::vector{conv2d(x, w, b, e.options, relu).to_vector(), conv2d_by_input(dy, w, {e.height, e.width}, e.options).to_vector(),
+                           conv2d_by_kernel(dy, x, {e.rows, e.columns}, e.options).to_vector()};
+      };
+      const auto one = maps(1);
+      for (const int count : {2, 3, 5}) CHECK(maps(count) == one);
+      CHECK(one[0] == dz::relu(conv2d(x, w, b, e.options)).to_vector());
+    }
+  const Tensor x = full({1, 4, 4, 2}, NAN), y = conv2d(x, normal({3, 2, 3, 3}), zeros({3}), {.padding = 1}, relu);
+  for (const double v : y.to_vector()) CHECK(std::isnan(v));
 }
 
 TEST_CASE("convolutions of nothing", "[convolution]") {

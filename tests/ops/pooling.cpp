@@ -92,13 +92,17 @@ TEST_CASE("pooling by windows gives the plain loops' values and gradients", "[po
   std::vector<Example> examples{{{1, 1, 1, 1}, 1, 1, 0},
                                 {{2, 6, 6, 3}, 2, 2, 0},
                                 {{2, 7, 5, 70}, 3, 2, 1},
+                                {{2, 6, 8, 64}, 2, 2, 0},  // each point in one window
+                                {{2, 7, 9, 32}, 2, 2, 0},  // some in none
+                                {{1, 9, 8, 96}, 2, 3, 0},
+                                {{2, 5, 7, 32}, 2, 2, 1},
                                 {{2, 9, 9, 4}, 2, 3, 0},
                                 {{1, 40, 3, 2}, {20, 1}, {7, 2}, {19, 0}},
                                 {{0, 4, 4, 2}, 2, 2, 0},
                                 {{2, 4, 4, 0}, 2, 2, 0}};
   for (int round = 0; round < 40; ++round) {
     const Pair window(1 + below(4), 1 + below(5));
-    examples.push_back({{below(4), window.rows + below(6), window.columns + below(6), 1 + below(9)},
+    examples.push_back({{below(4), window.rows + below(6), window.columns + below(6), round % 4 ? 1 + below(9) : 32 + 32 * below(2)},
                         window,
                         {1 + below(5), 1 + below(5)},
                         {below(window.rows), below(window.columns)}});

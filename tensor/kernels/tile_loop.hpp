@@ -1,0 +1,64 @@
+#pragma once
+// What tiles of products are made of: sums in registers, multiplied up cell by cell and finished. For AVX-512.
+
+#include <cstring>
+#include <utility>
+
+#include <dz/tensor/kernels/tiles.hpp>
+#include <dz/tensor/kernels/vectorised.hpp>
+
+namespace dz::kernels::detail {
+
+inline constexpr int tile_rows = 8, few_rows = 4, tile_width = Pack<float>::width;
+using Sum = Pack<float>::V;
+
+// For inline functions and lambdas, and for the functions that they end in: all of AVX-512 that dz makes use of.
+#if defined(__x86_64__)
+#define DZ_BF16 __attribute__((always_inline, target(DZ_AVX512_TARGET ",avx512bf16")))
+#define DZ_BF16_LOOP __attribute__((target(DZ_AVX512_TARGET ",avx512bf16")))
+#else
+#define DZ_BF16 __attribute__((always_inline))
+#define DZ_BF16_LOOP
+#endif
+
+template <int n, class F> DZ_BF16 inline void unrolled(const F& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) DZ_BF16 { (f(std::integral_constant<int, i>{}), ...); }(std::make_integer_sequence<int, n>{});
+}
+
+/// sum + a·b, by cells.
+template <Precision p> DZ_BF16 inline void add_product(Sum& sum, const Sum& b, const Cell* a) {
+  if constexpr (p == Precision::full) {
+    float x;
+    std::memcpy(&x, a, sizeof x);
+    sum += b * x;
+  } else {
+#if defined(__x86_64__)
+    sum = (Sum)_mm512_dpbf16_ps((__m512)sum, (__m512bh)b, (__m512bh)_mm512_set1_epi32(static_cast<int>(*a)));
+#endif
+  }
+}
+
+/// A tile of the result: its place, how much of it there is, and what is done with its sums.
+struct Tile {
+  float* out;
+  std::int64_t step, rows, columns;
+  bool adds;  // to what stands there
+  Finish<float> finish;
+};
+
+/// n of a pack of a tile's sums, finished.
+DZ_BF16 inline void finish_pack(const Tile& t, float* y, std::int64_t column, std::int64_t n, Sum v) {
+  if (t.adds) v += load_lanes(y, n);
+  if (t.finish.bias) v += load_lanes(t.finish.bias + column, n);
+  if (t.finish.relu) v = v < 0 ? Sum{} : v;
+  store_lanes(y, n, v);
+}
+
+/// `rows` of them at most; `whole` if the tile has all its columns.
+template <bool whole, int rows_at_most, int packs> DZ_BF16 inline void finish(const Tile& t, const Sum (&sum)[rows_at_most][packs], std::int64_t rows) {
+  unrolled<rows_at_most>([&](auto r) DZ_BF16 {
+    if (r < rows) unrolled<packs>([&](auto c) DZ_BF16 { finish_pack(t, t.out + r * t.step + c * tile_width, c * tile_width, whole ? tile_width : t.columns - c * tile_width, sum[r][c]); });
+  });
+}
+
+}  // namespace dz::kernels::detail
