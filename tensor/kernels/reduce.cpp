@@ -8,6 +8,7 @@
 #include <dz/tensor/kernels/kernels.hpp>
 #include <dz/tensor/kernels/slab.hpp>
 #include <dz/tensor/launch.hpp>
+#include <dz/tensor/memory.hpp>
 
 namespace dz::kernels {
 namespace {
@@ -38,7 +39,7 @@ template <class T> void sum_rows(T* out, const T* x, Extents e) {
     return;
   }
   if (e.after == 1 && e.before == 1) {  // one long run: blocks in parallel, then added in order
-    std::vector<double> parts(static_cast<std::size_t>((e.reduced + block - 1) / block));
+    memory::Vector<double> parts(static_cast<std::size_t>((e.reduced + block - 1) / block));
     parallel_for(e.reduced, block * 4, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t start = begin; start < end; start += block)
         parts[static_cast<std::size_t>(start / block)] = sum_run(x + start, std::min(end, start + block) - start);
