@@ -120,16 +120,19 @@ TEST_CASE("attention of tokens among themselves is that of their queries, keys a
     const std::int64_t width = x.size(2) / 3;
     return permute(reshape(slice(x, 2, i * width, (i + 1) * width), {x.size(0), x.size(1), heads, width / heads}), {0, 2, 1, 3});
   };
-  for (const auto& [m, t, heads, width] : {std::tuple{1, 1, 1, 1}, {2, 5, 3, 4}, {3, 70, 2, 8}, {2, 33, 1, 40}})
+  struct Sizes {
+    std::int64_t m, t, heads, width;
+  };
+  for (const Sizes& z : {Sizes{1, 1, 1, 1}, Sizes{2, 5, 3, 4}, Sizes{3, 70, 2, 8}, Sizes{2, 33, 1, 40}})
     for (const bool causal : {false, true})
       for (const Dtype dtype : {float32, float64}) {
-        INFO(m << " samples of " << t << " tokens, " << heads << " heads of " << width << (causal ? ", causal, in " : ", in ") << name(dtype));
-        const Tensor x = variable(normal({m, t, 3 * heads * width}, 0, 1, dtype)), dy = normal({m, t, heads * width}, 0, 1, dtype), mask = variable(normal({1, heads, t, t}, 0, 1, dtype));
+        INFO(z.m << " samples of " << z.t << " tokens, " << z.heads << " heads of " << z.width << (causal ? ", causal, in " : ", in ") << name(dtype));
+        const Tensor x = variable(normal({z.m, z.t, 3 * z.heads * z.width}, 0, 1, dtype)), dy = normal({z.m, z.t, z.heads * z.width}, 0, 1, dtype), mask = variable(normal({1, z.heads, z.t, z.t}, 0, 1, dtype));
         const auto parts = [&](const Tensor& mask) {
-          const Tensor y = attention(by_heads(x, 0, heads), by_heads(x, 1, heads), by_heads(x, 2, heads), {.causal = causal, .mask = mask, .scale = 0.6});
-          return reshape(permute(y, {0, 2, 1, 3}), {m, t, heads * width});
+          const Tensor y = attention(by_heads(x, 0, z.heads), by_heads(x, 1, z.heads), by_heads(x, 2, z.heads), {.causal = causal, .mask = mask, .scale = 0.6});
+          return reshape(permute(y, {0, 2, 1, 3}), {z.m, z.t, z.heads * z.width});
         };
-        const auto at_once = [&](const Tensor& mask) { return self_attention(x, heads, {.causal = causal, .mask = mask, .scale = 0.6}); };
+        const auto at_once = [&](const Tensor& mask) { return self_attention(x, z.heads, {.causal = causal, .mask = mask, .scale = 0.6}); };
         for (const Tensor& given : {Tensor(), mask.detach()}) {
           CHECK(at_once(given).to_vector() == parts(given).to_vector());
           CHECK(grad(at_once(given), x, {.seeds = {dy}}).to_vector() == grad(parts(given), x, {.seeds = {dy}}).to_vector());
