@@ -34,7 +34,17 @@ template <class F> void vectorised(const F& f) {
   loop_baseline(f);
 }
 
-/// The same where active_isa() is known to be AVX-512.
+/// The same, f called with the bytes of a register, a constant: for sums that are to stay in registers, which longer packs do not.
+template <class F> void with_registers(const F& f) {
+#if defined(__x86_64__)
+  const Isa isa = active_isa();
+  if (isa == Isa::avx512) return loop_avx512([&]() __attribute__((always_inline)) { f(std::integral_constant<int, 64>{}); });
+  if (isa == Isa::avx2) return loop_avx2([&]() __attribute__((always_inline)) { f(std::integral_constant<int, 32>{}); });
+#endif
+  loop_baseline([&] { f(std::integral_constant<int, 16>{}); });
+}
+
+/// As vectorised(), where active_isa() is known to be AVX-512.
 template <class F> void in_avx512(const F& f) {
 #if defined(__x86_64__)
   loop_avx512(f);
