@@ -255,15 +255,17 @@ void attention_kernel(const Array& out, const Array& q, const Array& k, const Ar
         T* const scores = std::exchange(room, room + s.scores());
         const auto keys = products.left(k_of(h), room);
         const auto values = products.right(v_of(h), room);
+        const Matrix<const T> all_queries = q_of(h);
+        const Matrix<T> y = y_of(h);
         const MaskRows<T> m = mask_of(h);
         for_each_block(s, [&](std::int64_t first, std::int64_t count) {
           T* in_block = room;
-          const auto queries = products.right(transposed(rows_of(q_of(h), first, count)), in_block);
+          const auto queries = products.right(transposed(rows_of(all_queries, first, count)), in_block);
           for_each_band(s, first, count, scores, [&](std::int64_t i, std::int64_t n, const Matrix<T>& w) {
             T* in_band = in_block;
             products.multiply(w, keys, queries.columns_from(i), s.width);
             weights(w, s, first + i, n, m);
-            products.multiply(rows_of(y_of(h), first + i, n), products.left(by_query(w, n), in_band), values, w.rows);
+            products.multiply(rows_of(y, first + i, n), products.left(by_query(w, n), in_band), values, w.rows);
           });
         });
       });
@@ -294,12 +296,14 @@ void gradient_kernel(const Array& dq, const Array& dk, const Array& dv, const Ar
     with_products<T>(s, [&](const auto& products) {
       for_each_head<T>(s, rooms, [&](std::int64_t h, T* room) {
         T *const scores = std::exchange(room, room + s.scores()), *const gradients = std::exchange(room, room + s.scores());
-        const auto keys = products.left(k_of(h), room), values = products.left(v_of(h), room);
-        const auto key_rows = products.right(k_of(h), room);
+        const Matrix<const T> all_queries = q_of(h), all_keys = k_of(h), all_cotangents = dy_of(h);
+        const Matrix<T> by_q = dq_of(h), by_k = dk_of(h), by_v = dv_of(h);
+        const auto keys = products.left(all_keys, room), values = products.left(v_of(h), room);
+        const auto key_rows = products.right(all_keys, room);
         const MaskRows<T> m = mask_of(h);
         for_each_block(s, [&](std::int64_t first, std::int64_t count) {
           T* in_block = room;
-          const Matrix<const T> q_rows = rows_of(q_of(h), first, count), dy_rows = rows_of(dy_of(h), first, count);
+          const Matrix<const T> q_rows = rows_of(all_queries, first, count), dy_rows = rows_of(all_cotangents, first, count);
           const auto queries = products.right(transposed(q_rows), in_block), cotangents = products.right(transposed(dy_rows), in_block);
           for_each_band(s, first, count, scores, [&](std::int64_t i, std::int64_t n, const Matrix<T>& w) {
             T* in_band = in_block;
@@ -310,11 +314,11 @@ void gradient_kernel(const Array& dq, const Array& dk, const Array& dv, const Ar
             through_softmax(g, w, n, s.scale);
             for (std::int64_t j = w.rows; j < std::min(rounded_up(w.rows, band), s.keys); ++j)
               for (const Matrix<T>& unseen : {w, g}) std::fill_n(unseen.data + j * unseen.row_stride, n, T{});
-            products.multiply(rows_of(dq_of(h), first + i, n), products.left(by_query(g, n), in_band), key_rows, w.rows);
+            products.multiply(rows_of(by_q, first + i, n), products.left(by_query(g, n), in_band), key_rows, w.rows);
           });
           const auto by_key = [&](T* p) { return products.left(Matrix<const T>{p, s.keys, count, s.block(), 1}, in_block); };
-          weighed_rows(dv_of(h), s, first, count, products, by_key(scores), products.right(dy_rows, in_block), first > 0);
-          weighed_rows(dk_of(h), s, first, count, products, by_key(gradients), products.right(q_rows, in_block), first > 0);
+          weighed_rows(by_v, s, first, count, products, by_key(scores), products.right(dy_rows, in_block), first > 0);
+          weighed_rows(by_k, s, first, count, products, by_key(gradients), products.right(q_rows, in_block), first > 0);
         });
       });
     });

@@ -7,6 +7,9 @@
 
 namespace dz::kernels::detail {
 
+/// The next multiple of a unit.
+constexpr std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
 /// A (rows, columns) matrix in memory, strides in elements.
 template <class T> struct Matrix {
   T* data;

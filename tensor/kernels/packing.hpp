@@ -14,8 +14,6 @@ constexpr std::int64_t elements_of_cell(Precision p) { return p == Precision::bf
 
 inline constexpr std::int64_t band_rows = 16, strip_columns = 32;
 
-constexpr std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
-
 /// A left operand, given out in bands of 16 rows, those beyond the last all 0. A part is n cells of each row: row after row, or across them, the first
 /// cells of all rows first.
 struct Bands {

@@ -8,7 +8,7 @@
 namespace dz::kernels::detail {
 
 /// Columns rounded up to whole packs.
-template <class T> constexpr std::int64_t in_packs(std::int64_t columns) { return (columns + Pack<T>::width - 1) / Pack<T>::width * Pack<T>::width; }
+template <class T> constexpr std::int64_t in_packs(std::int64_t columns) { return rounded_up(columns, Pack<T>::width); }
 
 /// What becomes of the sums: bias + factor·sum, written or added.
 template <class T> struct Epilogue {

@@ -10,6 +10,7 @@
 namespace dz::kernels::detail {
 
 inline constexpr int tile_rows = 8, few_rows = 4, tile_width = Pack<float>::width;
+inline constexpr std::int64_t grain_products = 6;  // of elements: their multiply-adds pay for a second thread as a loop's do
 using Sum = Pack<float>::V;
 
 // For inline functions and lambdas, and for the functions that they end in: all of AVX-512 that dz makes use of.

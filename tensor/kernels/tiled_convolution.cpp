@@ -17,7 +17,6 @@ constexpr std::int64_t block_places = 128;       // gone through together: what 
 constexpr std::int64_t unit_cells = 12 << 10;    // of an image and its outputs, gone through together for a gradient by the kernel: a core's first cache
 constexpr std::int64_t most_parts = 16;          // in which such a gradient is summed
 constexpr std::int64_t part_elements = 1 << 19;  // of all these parts together
-constexpr std::int64_t grain_products = 6;       // of elements: their multiply-adds pay for a second thread as a loop's do
 
 std::int64_t volume(Pair p) { return p.rows * p.columns; }
 std::int64_t strips_in(std::int64_t columns) { return (columns + strip_columns - 1) / strip_columns; }
@@ -158,7 +157,6 @@ void slide(const Matrix<float>& out, const Sliding& s, const Walk& w, const Kern
 }
 
 Pairs along_channels(Precision p) { return p == Precision::bfloat16 ? Pairs::channels : Pairs::none; }
-std::int64_t whole_cells(std::int64_t channels, Precision p) { return (channels + elements_of_cell(p) - 1) / elements_of_cell(p) * elements_of_cell(p); }
 
 /// The walk over a window: what lies side by side in the image is one run.
 Walk over_window(const CellImages& m, Pair window, Pair dilation, std::int64_t groups) {
@@ -184,7 +182,7 @@ Sliding outputs_over(const CellImages& m, const Convolution& c, std::int64_t gro
 void tiled_forward(const Convolution& c, Precision precision, const float* x, const float* w, const float* bias, bool relu, float* y) {
   const CellImages image({x, c.samples, c.image, c.in, c.groups}, along_channels(precision), margin_of(c), 1);
   const std::int64_t area = volume(c.window), in = c.group_in(), out = c.group_out();
-  const KernelOrder order{out, area * in, in, area, whole_cells(in, precision), c.window, {c.window.columns, 1}, 0};
+  const KernelOrder order{out, area * in, in, area, rounded_up(in, elements_of_cell(precision)), c.window, {c.window.columns, 1}, 0};
   for (std::int64_t g = 0; g < c.groups; ++g) {
     const Sliding places = outputs_over(image, c, g);
     slide({y + g * out, places.count(), out, c.out, 1}, places, over_window(image, c.window, c.dilation, c.groups), KernelStrips(w + g * out * area * in, order, precision), precision,
@@ -265,7 +263,7 @@ void tiled_by_input(const Convolution& c, Precision precision, const float* dy, 
       const std::int64_t count = c.samples * volume(points);
       const Space<float> apart(all ? 0 : count * c.in);
       float* const to = all ? dx : apart.data();
-      const KernelOrder order{in, area, out, area * in, whole_cells(out, precision), window, {-rows.step * c.window.columns, -columns.step}, rows.last * c.window.columns + columns.last};
+      const KernelOrder order{in, area, out, area * in, rounded_up(out, elements_of_cell(precision)), window, {-rows.step * c.window.columns, -columns.step}, rows.last * c.window.columns + columns.last};
       for (std::int64_t g = 0; g < c.groups; ++g) {
         const Sliding places{outputs.data() + (above + rows.first) * outputs.row() + (left + columns.first) * outputs.point() + g * outputs.group(), c.samples, points, outputs.point(), outputs.row(),
                              outputs.sample()};

@@ -11,11 +11,9 @@
 namespace dz::kernels::detail {
 namespace {
 
-constexpr int width = tile_width;
-constexpr std::int64_t part_cells = 512;      // along the common axis, gone through at a time
-constexpr std::int64_t few_bands = 4;         // by which strips are not gone through often enough to lay them out
-constexpr std::int64_t part_size = 1 << 17;   // cells of the right operand that are laid out at a time: half of a core's second cache
-constexpr double grain_products = 6;          // of elements: their multiply-adds pay for a second thread as a loop's do
+constexpr std::int64_t part_cells = 512;     // along the common axis, gone through at a time
+constexpr std::int64_t few_bands = 4;        // by which strips are not gone through often enough to lay them out
+constexpr std::int64_t part_size = 1 << 17;  // cells of the right operand that are laid out at a time: half of a core's second cache
 
 /// `rows` rows of a, n cells of each, by n rows of a strip.
 template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_through(const Tile& t, const LaidOut& a, const LaidOut& b, std::int64_t n) {
@@ -24,11 +22,11 @@ template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_th
   const std::int64_t row = across ? 1 : a.step, on = across ? a.step : 1, down = b.step;
   for (; n > 0; --n, left += on, right += down) {
     Sum along[packs];
-    unrolled<packs>([&](auto c) DZ_BF16 { __builtin_prefetch(right + b.later + c * width); });
-    unrolled<packs>([&](auto c) DZ_BF16 { std::memcpy(&along[c], right + c * width, sizeof(Sum)); });
+    unrolled<packs>([&](auto c) DZ_BF16 { __builtin_prefetch(right + b.later + c * tile_width); });
+    unrolled<packs>([&](auto c) DZ_BF16 { std::memcpy(&along[c], right + c * tile_width, sizeof(Sum)); });
     unrolled<rows>([&](auto r) DZ_BF16 { unrolled<packs>([&](auto c) DZ_BF16 { add_product<p>(sum[r][c], along[c], left + r * row); }); });
   }
-  if (t.rows >= rows && t.columns >= packs * width) finish<true>(t, sum, rows);
+  if (t.rows >= rows && t.columns >= packs * tile_width) finish<true>(t, sum, rows);
   else finish<false>(t, sum, t.rows);
 }
 
@@ -51,8 +49,8 @@ void strip_by_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut& b
   for (std::int64_t r = 0; r < out.rows; r += tile_rows) {
     const Tile t{out.data + r * out.row_stride, out.row_stride, out.rows - r, out.columns, adds, finish};
     for (std::int64_t k = 0; adds && k < std::min<std::int64_t>(tile_rows, t.rows); ++k)
-      for (std::int64_t c = 0; c < t.columns; c += width) __builtin_prefetch(t.out + k * t.step + c, 1);
-    loops.of[t.rows > few_rows][t.columns > width](t, {a.first + (a.across ? r : r * a.step), a.step}, b, n);
+      for (std::int64_t c = 0; c < t.columns; c += tile_width) __builtin_prefetch(t.out + k * t.step + c, 1);
+    loops.of[t.rows > few_rows][t.columns > tile_width](t, {a.first + (a.across ? r : r * a.step), a.step}, b, n);
   }
 }
 
@@ -135,7 +133,7 @@ void product_in_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut&
 void tiled_product(const Matrix<float>& out, const Bands& a, const Strips& b, Precision precision, const Finish<float>& finish) {
   const TiledProduct product{out, a, b, loops_for(precision, a.across), finish};
   const double work = static_cast<double>(out.rows) * static_cast<double>(out.columns) * static_cast<double>(a.cells);
-  const std::int64_t threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (grain_products * static_cast<double>(elementwise_grain))), 1, loop_threads());
+  const std::int64_t threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (static_cast<double>(grain_products) * static_cast<double>(elementwise_grain))), 1, loop_threads());
   const auto [down, along] = cut(out, a.cells, threads);
   const std::int64_t wide = product.columns_at_a_time({0, out.columns});
   const std::int64_t left = product.left_room(), both = left + product.right_room(wide);
