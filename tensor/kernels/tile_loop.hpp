@@ -43,8 +43,8 @@ template <Precision p> DZ_BF16 inline void add_product(Sum& sum, const Sum& b, c
 struct Tile {
   float* out;
   std::int64_t step, rows, columns;
-  bool adds;  // to what stands there
-  Finish<float> finish;
+  bool adds;                    // to what stands there
+  const Finish<float>& finish;  // not a copy: read whole just after it was written in parts, it would wait for all stores before it
 };
 
 /// n of a pack of a tile's sums, finished.
