@@ -86,15 +86,20 @@ template <Precision p> DZ_INLINE void fetch(const float* from) {
 template <Precision p> void band_of_rows(Cell* to, const void* of, std::int64_t row, std::int64_t cell, std::int64_t n) {
   const auto& m = *static_cast<const Matrix<const float>*>(of);
   in_avx512([=, m = m]() __attribute__((always_inline)) {
-    const std::int64_t rows = std::min(band_rows, m.rows - row);
-    for (std::int64_t k = 0; k < n; k += lanes) {  // all rows at once: memory is slow to begin with each
-      const std::int64_t at = (cell + k) * per_cell<p>;
-      const float* from = m.data + row * m.row_stride + at;
-      for (std::int64_t i = 0; i < rows; ++i, from += m.row_stride) {
-        fetch<p>(from + band_rows * m.row_stride);
-        store_cells(to + i * n + k, following<p>(from, m.columns - at), n - k);
+    const std::int64_t rows = std::min(band_rows, m.rows - row), step = m.row_stride;
+    const float* const first = m.data + row * step + cell * per_cell<p>;
+    const std::int64_t whole = std::min(n, m.columns / per_cell<p> - cell) / lanes * lanes;
+    if (rows == band_rows)
+      for (std::int64_t k = 0; k < whole; k += lanes) {  // all rows at once: memory is slow to begin with each
+        const float* from = first + k * per_cell<p>;
+        Cell* y = to + k;
+        for (int i = 0; i < band_rows; ++i, from += step, y += n) {
+          const Cells c = following<p>(from, per_cell<p> * lanes);
+          std::memcpy(y, &c, sizeof c);
+        }
       }
-    }
+    for (std::int64_t k = rows == band_rows ? whole : 0; k < n; k += lanes)
+      for (std::int64_t i = 0; i < rows; ++i) store_cells(to + i * n + k, following<p>(first + i * step + k * per_cell<p>, m.columns - (cell + k) * per_cell<p>), n - k);
     for (std::int64_t i = rows * n; i < band_rows * n; ++i) to[i] = 0;
   });
 }
@@ -104,11 +109,24 @@ template <Precision p> void band_across_columns(Cell* to, const void* of, std::i
   in_avx512([=, m = m]() __attribute__((always_inline)) {
     Cell* y = to;
     for (std::int64_t at = cell * per_cell<p>, end = at + n * per_cell<p>; at < end; at += per_cell<p>, y += band_rows) {
-      for (int i = 0; i < per_cell<p>; ++i) __builtin_prefetch(m.data + row + band_rows + (at + i) * m.column_stride, 0, 2);
       const Cells c = beside<p>(m.data + row + at * m.column_stride, m.column_stride, at + 1 < m.columns, m.rows - row);
       std::memcpy(y, &c, sizeof c);
     }
   });
+}
+
+/// Of the lines of memory that a band's part is made of, those that are number `index` of so many shares.
+template <Precision p> void fetch_rows(const void* of, std::int64_t row, std::int64_t cell, std::int64_t n, std::int64_t index, std::int64_t shares) {
+  const auto& m = *static_cast<const Matrix<const float>*>(of);
+  const std::int64_t rows = std::min(band_rows, m.rows - row);
+  for (std::int64_t i = rows * index / shares; i < rows * (index + 1) / shares; ++i)
+    for (std::int64_t k = 0; k < n * per_cell<p>; k += lanes) __builtin_prefetch(m.data + (row + i) * m.row_stride + cell * per_cell<p> + k, 0, 2);
+}
+template <Precision p> void fetch_across(const void* of, std::int64_t row, std::int64_t cell, std::int64_t n, std::int64_t index, std::int64_t shares) {
+  const auto& m = *static_cast<const Matrix<const float>*>(of);
+  if (row >= m.rows) return;
+  const std::int64_t first = cell * per_cell<p>, count = std::min(n * per_cell<p>, m.columns - first);
+  for (std::int64_t i = count * index / shares; i < count * (index + 1) / shares; ++i) __builtin_prefetch(m.data + row + (first + i) * m.column_stride, 0, 2);
 }
 
 template <Precision p> void strips_of_rows(Cell* to, const void* of, std::int64_t cell, std::int64_t n, std::int64_t from, std::int64_t last) {
@@ -185,7 +203,9 @@ Bands bands_of(const Matrix<const float>& m, Precision precision) {
   const bool across = !lies_in_rows(m), full = precision == Precision::full;
   const auto part = across ? (full ? band_across_columns<Precision::full> : band_across_columns<Precision::bfloat16>)
                            : (full ? band_of_rows<Precision::full> : band_of_rows<Precision::bfloat16>);
-  return {&m, cells_of(m.columns, precision), across, part, full && !across ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
+  const auto fetch = across ? (full ? fetch_across<Precision::full> : fetch_across<Precision::bfloat16>)
+                            : (full ? fetch_rows<Precision::full> : fetch_rows<Precision::bfloat16>);
+  return {&m, cells_of(m.columns, precision), across, part, fetch, full && !across ? reinterpret_cast<const Cell*>(m.data) : nullptr, m.row_stride};
 }
 
 Strips strips_of(const Matrix<const float>& m, Precision precision) {

@@ -21,6 +21,8 @@ struct Bands {
   std::int64_t cells;
   bool across;
   void (*part)(Cell* to, const void* of, std::int64_t row, std::int64_t cell, std::int64_t n);
+  /// Asks memory for share `index` of `shares` of what a band's part is made of, to be there when it is laid out. A band that begins behind the last row is none.
+  void (*fetch)(const void* of, std::int64_t row, std::int64_t cell, std::int64_t n, std::int64_t index, std::int64_t shares);
   const Cell* as_they_lie = nullptr;  ///< row after row, where a whole band need not be laid out
   std::int64_t step = 0;              ///< then: from a row to the next
 };

@@ -100,6 +100,7 @@ struct TiledProduct {
           const LaidOut band = lies ? LaidOut{a.as_they_lie + i * a.step + cell, a.step} : LaidOut{left, a.across ? band_rows : n, a.across};
           for (std::int64_t j = from; j < to; j += strip_columns) {
             const LaidOut columns = j < whole ? LaidOut{b.as_they_lie + cell * b.step + j, b.step, false, strip_columns} : LaidOut{right + (j - from) * n, strip_columns, false, 8 * strip_columns};
+            if (!lies) a.fetch(a.of, i + band_rows, cell, n, (j - from) / strip_columns, (to - from + strip_columns - 1) / strip_columns);  // while tiles are gone through
             strip(i, std::min(band_rows, rows.end - i), j, band, columns, cell, n);
           }
         }
