@@ -114,17 +114,26 @@ template <class T> class WideSum {
     [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (f(std::integral_constant<int, i>{}), ...); }(std::make_integer_sequence<int, count>{});
   }
   template <int i, int... l> DZ_INLINE static Part part(const Pack<T>& x, std::integer_sequence<int, l...>) { return __builtin_shufflevector(x.v, x.v, (i * lanes + l)...); }
+  /// What f makes of the parts, joined in registers: read from memory just after it was written part by part, it would wait for every store before it.
   template <class F> DZ_INLINE Pack<T> narrow(const F& f) const {
-    Pack<T> all(0);
-    each([&](auto i) __attribute__((always_inline)) {
-      const Part p = __builtin_convertvector(f(parts_[i]), Part);
-      std::memcpy(reinterpret_cast<char*>(&all.v) + i * sizeof p, &p, sizeof p);
-    });
-    return all;
+    const auto part = [&](const Doubles& x) __attribute__((always_inline)) { return __builtin_convertvector(f(x), Part); };
+    if constexpr (count == 1) return Pack<T>(part(parts_[0]));
+    else return joined(part(parts_[0]), part(parts_[1]), std::make_integer_sequence<int, Pack<T>::width>{});
   }
+  template <int... l> DZ_INLINE static Pack<T> joined(const Part& a, const Part& b, std::integer_sequence<int, l...>) { return Pack<T>(__builtin_shufflevector(a, b, l...)); }
 
   Doubles parts_[count] = {};
 };
+
+/// Adds term(i), for each i of [first, last): four at a time in their own type, to widen fewer.
+template <class T, class F> DZ_INLINE void add_up(WideSum<T>& sum, std::int64_t first, std::int64_t last, const F& term) {
+  std::int64_t i = first;
+  for (; i + 4 <= last; i += 4) {
+    const Pack<T> a = term(i), b = term(i + 1), c = term(i + 2), d = term(i + 3);
+    sum.add((a + b) + (c + d));
+  }
+  for (; i < last; ++i) sum.add(term(i));
+}
 
 /// A number in every element of a pack, to be loaded: made of a variable in a loop, a pack would be put together element by element.
 template <class T> struct Everywhere {
@@ -164,14 +173,14 @@ template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by
   for (j = by_all; j < p.rows; ++j) raise(other, detail::load<T>(row(j), 1, lanes));
   raise(top, other);
   top = where(equal(top, nothing), Pack<T>(0), top);
-  WideSum<T> sum;
   const auto keep = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
     const Pack<T> e = exp(x - top);
     detail::store<T>(row(j), 1, lanes, e);
-    sum.add(e);
+    return e;
   };
-  for (j = 0; j < by_all; ++j) keep(j, score(j));
-  for (j = by_all; j < p.rows; ++j) keep(j, detail::load<T>(row(j), 1, lanes));
+  WideSum<T> sum;
+  add_up(sum, 0, by_all, [&](std::int64_t j) __attribute__((always_inline)) { return keep(j, score(j)); });
+  add_up(sum, by_all, p.rows, [&](std::int64_t j) __attribute__((always_inline)) { return keep(j, detail::load<T>(row(j), 1, lanes)); });
   const Pack<T> factor = sum.inverse();
   for (j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
 }
@@ -206,7 +215,7 @@ template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w, 
     for (std::int64_t i = 0; i < n; i += lanes) {
       const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + i, 1, lanes); };
       WideSum<T> sum;
-      for (std::int64_t j = 0; j < g.rows; ++j) sum.add(at(w, j) * at(g, j));
+      add_up(sum, 0, g.rows, [&](std::int64_t j) __attribute__((always_inline)) { return at(w, j) * at(g, j); });
       const Pack<T> level = sum.sum();
       for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + i, 1, lanes, scale() * at(w, j) * (at(g, j) - level));
     }
