@@ -22,7 +22,6 @@ template <Precision p, bool across, int rows, int packs> DZ_BF16_LOOP void go_th
   const std::int64_t row = across ? 1 : a.step, on = across ? a.step : 1, down = b.step;
   for (; n > 0; --n, left += on, right += down) {
     Sum along[packs];
-    unrolled<packs>([&](auto c) DZ_BF16 { __builtin_prefetch(right + b.later + c * tile_width); });
     unrolled<packs>([&](auto c) DZ_BF16 { std::memcpy(&along[c], right + c * tile_width, sizeof(Sum)); });
     unrolled<rows>([&](auto r) DZ_BF16 { unrolled<packs>([&](auto c) DZ_BF16 { add_product<p>(sum[r][c], along[c], left + r * row); }); });
   }
@@ -99,7 +98,7 @@ struct TiledProduct {
           if (!lies) a.part(left, a.of, i, cell, n);
           const LaidOut band = lies ? LaidOut{a.as_they_lie + i * a.step + cell, a.step} : LaidOut{left, a.across ? band_rows : n, a.across};
           for (std::int64_t j = from; j < to; j += strip_columns) {
-            const LaidOut columns = j < whole ? LaidOut{b.as_they_lie + cell * b.step + j, b.step, false, strip_columns} : LaidOut{right + (j - from) * n, strip_columns, false, 8 * strip_columns};
+            const LaidOut columns = j < whole ? LaidOut{b.as_they_lie + cell * b.step + j, b.step} : LaidOut{right + (j - from) * n, strip_columns};
             if (!lies) a.fetch(a.of, i + band_rows, cell, n, (j - from) / strip_columns, (to - from + strip_columns - 1) / strip_columns);  // while tiles are gone through
             strip(i, std::min(band_rows, rows.end - i), j, band, columns, cell, n);
           }

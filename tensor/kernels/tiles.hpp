@@ -21,7 +21,6 @@ struct LaidOut {
   const Cell* first;
   std::int64_t step;
   bool across = false;
-  std::int64_t later = 0;  ///< of a strip: where those cells lie that should be on their way, from the ones that are read
 };
 
 /// out = a·b, or grown by it, over n cells, on this thread. Rows of a are read eight by eight, or the last four; across there are 16 at most. b is
