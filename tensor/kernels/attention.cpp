@@ -135,6 +135,18 @@ template <class T, class F> DZ_INLINE void add_up(WideSum<T>& sum, std::int64_t 
   for (; i < last; ++i) sum.add(term(i));
 }
 
+/// The larger, passing over a NaN in x.
+template <class T> DZ_INLINE Pack<T> raised(const Pack<T>& top, const Pack<T>& x) { return where(less(top, x), x, top); }
+
+/// The largest of term(i) for i in [first, last), in four sequences, none of which waits for the others.
+template <class T, class F> DZ_INLINE Pack<T> largest(std::int64_t first, std::int64_t last, const F& term) {
+  Pack<T> a(-std::numeric_limits<T>::infinity()), b = a, c = a, d = a;
+  std::int64_t i = first;
+  for (; i + 4 <= last; i += 4) a = raised(a, term(i)), b = raised(b, term(i + 1)), c = raised(c, term(i + 2)), d = raised(d, term(i + 3));
+  for (; i < last; ++i) a = raised(a, term(i));
+  return raised(raised(a, b), raised(c, d));
+}
+
 /// A number in every element of a pack, to be loaded: made of a variable in a loop, a pack would be put together element by element.
 template <class T> struct Everywhere {
   alignas(64) T elements[Pack<T>::width];
@@ -160,18 +172,14 @@ template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by
   const std::int64_t by_all = std::min(p.rows, seen_by_all);
   const auto row = [&](std::int64_t j) __attribute__((always_inline)) { return p.data + j * p.row_stride; };
   const auto score = [&](std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(row(j), 1, lanes) * scale(); };
-  const auto raise = [](Pack<T>& top, const Pack<T>& x) __attribute__((always_inline)) { top = where(less(top, x), x, top); };  // passing over a NaN
   Pack<T> hidden(0);  // so many queries do not see the key
-  for (std::int64_t j = by_all; j < p.rows; ++j) {
-    detail::store<T>(row(j), 1, lanes, where(less(hidden, query), score(j), nothing));
+  const Pack<T> of_some = largest<T>(by_all, p.rows, [&](std::int64_t j) __attribute__((always_inline)) {
+    const Pack<T> x = where(less(hidden, query), score(j), nothing);
+    detail::store<T>(row(j), 1, lanes, x);
     hidden = hidden + Pack<T>(1);
-  }
-  Pack<T> top = nothing, other = nothing;
-  std::int64_t j = 0;
-  for (; j + 1 < by_all; j += 2) raise(top, score(j)), raise(other, score(j + 1));
-  if (j < by_all) raise(top, score(j));
-  for (j = by_all; j < p.rows; ++j) raise(other, detail::load<T>(row(j), 1, lanes));
-  raise(top, other);
+    return x;
+  });
+  Pack<T> top = raised(of_some, largest<T>(0, by_all, score));
   top = where(equal(top, nothing), Pack<T>(0), top);
   const auto keep = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
     const Pack<T> e = exp(x - top);
@@ -182,7 +190,7 @@ template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by
   add_up(sum, 0, by_all, [&](std::int64_t j) __attribute__((always_inline)) { return keep(j, score(j)); });
   add_up(sum, by_all, p.rows, [&](std::int64_t j) __attribute__((always_inline)) { return keep(j, detail::load<T>(row(j), 1, lanes)); });
   const Pack<T> factor = sum.inverse();
-  for (j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
+  for (std::int64_t j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
 }
 
 /// Scores of n queries from number `first` on, scaled, and as the mask lets them be.
