@@ -6,9 +6,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 
-#include <dz/tensor/kernels/vectorised.hpp>
+#include <dz/tensor/kernels/registers.hpp>
 #include <dz/tensor/launch.hpp>
 #include <dz/tensor/parallel.hpp>
 
@@ -16,84 +15,160 @@ namespace dz::kernels {
 namespace {
 
 constexpr std::int64_t run_block = thresholds::normalised_runs;  // runs whose parts of the scale's and shift's gradients are added in the element type
-constexpr std::int64_t strip = thresholds::normalised_channels;     // channels gone through together
-constexpr std::int64_t few_runs = 8;                                // runs whose sums are taken one after the other
+constexpr std::int64_t strip = thresholds::normalised_channels;  // channels gone through together
 
 std::int64_t blocks_of(std::int64_t n, std::int64_t block) { return (n + block - 1) / block; }
 
-// ---- runs: each group lies in one piece, small enough to be read several times
+// ---- runs: each group lies in one piece, read several times. A few of them are gone through side by side: while one waits for its sums there are the
+// others', and what the runs share is loaded once for them.
 
-/// The sum of term(i) over [0, n): in lanes of the element type over short stretches, those in double.
-template <class T, class F> DZ_INLINE double total(std::int64_t n, const F& term) {
-  constexpr std::int64_t lanes = 128 / sizeof(T), stretch = 64 * lanes;
-  double sum = 0, sums[lanes] = {};
-  for (std::int64_t start = 0; start < n; start += stretch) {
-    const std::int64_t stop = std::min(n, start + stretch);
-    T lane[lanes] = {};
-    std::int64_t i = start;
-    for (; i + lanes <= stop; i += lanes)
-      for (std::int64_t k = 0; k < lanes; ++k) lane[k] += term(i + k);
-    for (; i < stop; ++i) sum += static_cast<double>(term(i));
-    for (std::int64_t k = 0; k < lanes; ++k) sums[k] += static_cast<double>(lane[k]);
+constexpr int few_runs = 4;              // whose sums, and what they take, stay within AVX-512's 32 registers
+constexpr std::int64_t long_run = 2048;  // longer ones are gone through one by one: of a few the first would have left the cache
+constexpr std::int64_t stretch = 32;     // packs added in the element type before their sum goes over into double
+
+/// Which runs keep company depends on the sizes alone: one by itself is added up in another order.
+std::int64_t runs_together(std::int64_t n) { return n > long_run ? 1 : few_runs; }
+
+/// For each run one number, in all elements of a pack.
+template <class R, int runs> class Everywhere {
+ public:
+  template <class N> DZ_INLINE explicit Everywhere(const N (&x)[runs]) {
+    for (int r = 0; r < runs; ++r) packs_[r] = R::everywhere(static_cast<typename R::Element>(x[r]));
   }
-  Pack<double, lanes * sizeof(double)> all(0);
-  std::memcpy(&all.v, sums, sizeof sums);
-  return sum + detail::sum_of(all);
-}
+  DZ_INLINE const typename R::V& operator[](int r) const { return packs_[r]; }
 
-template <class T> struct Statistics {
-  T mean, factor;  // factor = 1/√(variance + ε)
+ private:
+  typename R::V packs_[runs];
 };
 
-/// In two passes: the deviations are squared, so no digits are lost to a large mean.
-template <class T> DZ_INLINE Statistics<T> statistics_of(const T* x, const Grouping& g) {
-  const double part = 1 / static_cast<double>(g.width);
-  const T mean = g.centred ? static_cast<T>(part * total<T>(g.width, [x](std::int64_t i) __attribute__((always_inline)) { return x[i]; })) : T{};
-  const double variance = part * total<T>(g.width, [ x, mean ](std::int64_t i) __attribute__((always_inline)) { return (x[i] - mean) * (x[i] - mean); });
-  return {mean, static_cast<T>(1 / std::sqrt(variance + g.epsilon))};
+/// sums[k][run] = what add(lanes, i, keep) adds to lanes[k][run] for all packs of [0, n).
+template <class R, int runs, int count, class F> DZ_INLINE void find_sums(double (&sums)[count][runs], std::int64_t n, const F& add) {
+  constexpr int ways = runs == 1 ? 2 : 1;  // sums that do not wait for each other
+  for (auto& sum : sums) std::fill_n(sum, runs, 0.0);
+  for (std::int64_t start = 0; start < n; start += stretch * R::width) {
+    typename R::V lanes[ways][count][runs] = {};
+    detail::for_each_pack<R, ways>(start, std::min(n, start + stretch * R::width),
+                                   [&](std::int64_t i, const auto& keep, auto way) __attribute__((always_inline)) { add(lanes[way], i, keep); });
+    for (int k = 0; k < count; ++k) {
+      if constexpr (ways == 2) lanes[0][k][0] += lanes[1][k][0];
+      const typename R::V all = R::template sums<runs>(lanes[0][k]);
+      for (int r = 0; r < runs; ++r) sums[k][r] += static_cast<double>(R::element(all, r * (R::width / runs)));
+    }
+  }
 }
 
-/// Calls f(first, n) for the runs [begin, end), a few at a time: what each step gives for one of them waits for its sums, and meanwhile there are the others'.
-template <class F> DZ_INLINE void for_few_runs(std::int64_t begin, std::int64_t end, const F& f) {
-  for (std::int64_t r = begin; r < end; r += few_runs) f(r, std::min(few_runs, end - r));
+/// Means as the element type has them.
+template <class R, int runs> DZ_INLINE Everywhere<R, runs> means(const typename R::Element* x, const Grouping& g) {
+  double sums[1][runs] = {};
+  if (g.centred)
+    find_sums<R>(sums, g.width, [&](auto& lanes, std::int64_t i, const auto& keep) __attribute__((always_inline)) {
+      for (int r = 0; r < runs; ++r) lanes[0][r] += keep(R::load(x + r * g.width + i));
+    });
+  const double part = 1 / static_cast<double>(g.width);
+  for (double& sum : sums[0]) sum *= part;
+  return Everywhere<R, runs>(sums[0]);
+}
+
+/// x̂ = (x − mean)·factor − rest: a mean that is rounded leaves deviations whose own mean is not 0, rest/factor.
+template <int runs> struct Statistics {
+  double factor[runs], rest[runs];  // factor = 1/√(variance + ε)
+};
+
+/// From the sums of the deviations and of their squares, found in a second pass: no digits are lost to a large mean.
+template <int runs> DZ_INLINE Statistics<runs> statistics(const double (&deviations)[runs], const double (&squares)[runs], const Grouping& g) {
+  const double part = 1 / static_cast<double>(g.width);
+  Statistics<runs> of;
+  for (int r = 0; r < runs; ++r) {
+    const double deviation = g.centred ? deviations[r] * part : 0;  // a variance below 0 is 0 and a rounding
+    of.factor[r] = 1 / std::sqrt(std::abs(squares[r] * part - deviation * deviation) + g.epsilon);
+    of.rest[r] = deviation * of.factor[r];
+  }
+  return of;
+}
+
+/// y of `runs` runs side by side.
+template <class R, int runs, class T = typename R::Element> DZ_INLINE void normalise(T* y, const T* x, const T* s, const T* b, const Grouping& g) {
+  using V = typename R::V;
+  const std::int64_t n = g.width;
+  const Everywhere<R, runs> mean = means<R, runs>(x, g);
+  double sums[2][runs];
+  find_sums<R>(sums, n, [&](auto& lanes, std::int64_t i, const auto& keep) __attribute__((always_inline)) {
+    for (int r = 0; r < runs; ++r) {
+      const V d = keep(R::load(x + r * n + i) - mean[r]);
+      lanes[0][r] += d;
+      lanes[1][r] += d * d;
+    }
+  });
+  const Statistics<runs> of = statistics(sums[0], sums[1], g);
+  const Everywhere<R, runs> factor(of.factor), rest(of.rest);
+  detail::for_each_pack<R, 1>(0, n, [&](std::int64_t i, const auto&, auto) __attribute__((always_inline)) {
+    const V scale = R::load(s + i), shift = b ? R::load(b + i) : V{};
+    for (int r = 0; r < runs; ++r) R::store(y + r * n + i, ((R::load(x + r * n + i) - mean[r]) * factor[r] - rest[r]) * scale + shift);
+  });
+}
+
+/// dx = factor·(dy·s − level − x̂·slope) of `runs` runs side by side; to ds and db is added what the gradients of scale and shift are made of.
+template <class R, int runs, class T = typename R::Element> DZ_INLINE void gradient(T* dx, T* ds, T* db, const T* dy, const T* x, const T* s, const Grouping& g) {
+  using V = typename R::V;
+  const std::int64_t n = g.width;
+  const Everywhere<R, runs> mean = means<R, runs>(x, g);
+  double sums[4][runs];
+  find_sums<R>(sums, n, [&](auto& lanes, std::int64_t i, const auto& keep) __attribute__((always_inline)) {
+    const V scale = keep(R::load(s + i));
+    for (int r = 0; r < runs; ++r) {
+      const V d = keep(R::load(x + r * n + i) - mean[r]), u = R::load(dy + r * n + i) * scale;
+      lanes[0][r] += d;
+      lanes[1][r] += d * d;
+      lanes[2][r] += u;
+      lanes[3][r] += u * d;
+    }
+  });
+  const Statistics<runs> of = statistics(sums[0], sums[1], g);
+  const double part = 1 / static_cast<double>(n);
+  double levels[runs], slopes[runs];
+  for (int r = 0; r < runs; ++r) {
+    slopes[r] = (sums[3][r] * of.factor[r] - sums[2][r] * of.rest[r]) * part;
+    levels[r] = g.centred ? sums[2][r] * part : 0;
+  }
+  const Everywhere<R, runs> factor(of.factor), rest(of.rest), level(levels), slope(slopes);
+  detail::for_each_pack<R, 1>(0, n, [&](std::int64_t i, const auto& keep, auto) __attribute__((always_inline)) {
+    const V scale = R::load(s + i);
+    V by_scale = R::load(ds + i), by_shift = R::load(db + i);
+    for (int r = 0; r < runs; ++r) {
+      const V d = R::load(dy + r * n + i), normalised = (R::load(x + r * n + i) - mean[r]) * factor[r] - rest[r];
+      R::store(dx + r * n + i, factor[r] * (d * scale - level[r] - normalised * slope[r]));
+      by_scale += keep(d * normalised);
+      by_shift += keep(d);
+    }
+    R::store(ds + i, by_scale);
+    R::store(db + i, by_shift);
+  });
+}
+
+/// Calls f(first run, R, runs) for the runs [begin, end) of n elements, R a register of the instruction set's or, where a run is shorter, of one element.
+template <class T, class F> void for_runs(std::int64_t begin, std::int64_t end, std::int64_t n, const F& f) {
+  detail::with_registers([&](auto bytes) __attribute__((always_inline)) {
+    using R = detail::Register<T, bytes>;
+    using One = detail::Register<T, static_cast<int>(sizeof(T))>;
+    constexpr int few = std::min(few_runs, R::width);
+    std::int64_t r = begin;
+    if (n < R::width)
+      for (; r < end; ++r) f(r, One{}, std::integral_constant<int, 1>{});
+    for (; n <= long_run && r + few <= end; r += few) f(r, R{}, std::integral_constant<int, few>{});
+    for (; r < end; ++r) f(r, R{}, std::integral_constant<int, 1>{});
+  });
 }
 
 void runs_kernel(const Array& out, const Array& in, const Array& scale, const Array& shift, Grouping g) {
   visit_floating(out.dtype(), [&]<class T>(std::type_identity<T>) {
     const T *const x = in.data<T>(), *const s = scale.data<T>(), *const b = shift ? shift.data<T>() : nullptr;
     T* const y = out.writable<T>();
-    const std::int64_t n = g.width;
-    const auto normalise = [&](std::int64_t begin, std::int64_t end) __attribute__((always_inline)) {
-      for_few_runs(begin, end, [&](std::int64_t first, std::int64_t runs) __attribute__((always_inline)) {
-        Statistics<T> of[few_runs];
-        for (std::int64_t r = 0; r < runs; ++r) of[r] = statistics_of(x + (first + r) * n, g);
-        for (std::int64_t r = 0; r < runs; ++r) {
-          const auto [mean, factor] = of[r];
-          const T* const row = x + (first + r) * n;
-          T* const to = y + (first + r) * n;
-          if (b)
-            for (std::int64_t i = 0; i < n; ++i) to[i] = (row[i] - mean) * factor * s[i] + b[i];
-          else
-            for (std::int64_t i = 0; i < n; ++i) to[i] = (row[i] - mean) * factor * s[i];
-        }
-      });
-    };
-    parallel_for(g.samples, std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(n, 1)),
-                 [&](std::int64_t begin, std::int64_t end) { detail::vectorised([&] { normalise(begin, end); }); });
+    const std::int64_t n = g.width, together = runs_together(n);
+    parallel_for(blocks_of(g.samples, together), std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(n * together, 1)), [&](std::int64_t begin, std::int64_t end) {
+      for_runs<T>(begin * together, std::min(g.samples, end * together), n,
+                  [&]<class R, class N>(std::int64_t r, R, N) __attribute__((always_inline)) { normalise<R, N::value>(y + r * n, x + r * n, s, b, g); });
+    });
   });
-}
-
-/// What a run's gradient is made of: dx = factor·(dy·s − level − (x − mean)·factor·slope).
-template <class T> struct RunGradient {
-  Statistics<T> x;
-  T level, slope;
-};
-template <class T> DZ_INLINE RunGradient<T> run_gradient(const T* x, const T* dy, const T* s, const Grouping& g) {
-  const double part = 1 / static_cast<double>(g.width);
-  const auto [mean, factor] = statistics_of(x, g);
-  const T level = g.centred ? static_cast<T>(part * total<T>(g.width, [=](std::int64_t i) __attribute__((always_inline)) { return dy[i] * s[i]; })) : T{};
-  const T slope = static_cast<T>(part * total<T>(g.width, [=, mean = mean, factor = factor](std::int64_t i) __attribute__((always_inline)) { return dy[i] * s[i] * ((x[i] - mean) * factor); }));
-  return {{mean, factor}, level, slope};
 }
 
 /// dx; and in parts (blocks of runs, 2, width) what the gradients of scale and shift are made of.
@@ -102,31 +177,13 @@ void runs_gradient_kernel(const Array& out, const Array& parts, const Array& cot
     const T *const x = in.data<T>(), *const s = scale.data<T>(), *const dy = cotangent.data<T>();
     T *const dx = out.writable<T>(), *const part = parts.writable<T>();
     const std::int64_t n = g.width;
-    const auto block_gradient = [&](std::int64_t block) __attribute__((always_inline)) {
-      T *const ds = part + block * 2 * n, *const db = ds + n;
-      for (std::int64_t i = 0; i < 2 * n; ++i) ds[i] = T{};
-      for_few_runs(block * run_block, std::min(g.samples, (block + 1) * run_block), [&](std::int64_t first, std::int64_t runs) __attribute__((always_inline)) {
-        RunGradient<T> of[few_runs];
-        for (std::int64_t r = 0; r < runs; ++r) of[r] = run_gradient(x + (first + r) * n, dy + (first + r) * n, s, g);
-        for (std::int64_t r = 0; r < runs; ++r) {
-          const auto [statistics, level, slope] = of[r];
-          const auto [mean, factor] = statistics;
-          const T *const row = x + (first + r) * n, *const d = dy + (first + r) * n;
-          T* const to = dx + (first + r) * n;
-#pragma GCC ivdep  // none of the rows overlap
-          for (std::int64_t i = 0; i < n; ++i) {
-            const T normalised = (row[i] - mean) * factor;
-            to[i] = factor * (d[i] * s[i] - level - normalised * slope);
-            ds[i] += d[i] * normalised;
-            db[i] += d[i];
-          }
-        }
-      });
-    };
     parallel_for(blocks_of(g.samples, run_block), std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(n * run_block, 1)), [&](std::int64_t begin, std::int64_t end) {
-      detail::vectorised([&] {
-        for (std::int64_t block = begin; block < end; ++block) block_gradient(block);
-      });
+      for (std::int64_t block = begin; block < end; ++block) {
+        T *const ds = part + block * 2 * n, *const db = ds + n;
+        std::fill_n(ds, 2 * n, T{});
+        for_runs<T>(block * run_block, std::min(g.samples, (block + 1) * run_block), n,
+                    [&]<class R, class N>(std::int64_t r, R, N) __attribute__((always_inline)) { gradient<R, N::value>(dx + r * n, ds, db, dy + r * n, x + r * n, s, g); });
+      }
     });
   });
 }
