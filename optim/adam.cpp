@@ -41,17 +41,13 @@ void adam_step(A& adam, double weight_decay, const char* name, const ParameterLi
   const auto steps = detail::stepping(parameters, name, at);
   fit_moments(adam.moments, parameters, steps, name, at);
 
-  memory::Vector<kernels::Update<2, 8>> updates;
-  updates.reserve(steps.size());
-  for (const auto& s : steps) {
+  auto updates = detail::updates_of<2, 8>(steps, [&](auto& u, const auto& s) {
     AdamMoments& m = adam.moments[s.index];
     const double t = static_cast<double>(++m.steps), decay = s.parameter->role() == Role::weight ? weight_decay : 0;
-    updates.push_back({s.parameter->value(),
-                       s.gradient,
-                       {m.mean, m.square},
-                       {adam.beta1, 1 - adam.beta1, adam.beta2, 1 - adam.beta2, -adam.learning_rate / (1 - std::pow(adam.beta1, t)),
-                        1 / std::sqrt(1 - std::pow(adam.beta2, t)), adam.epsilon, 1 - adam.learning_rate * decay}});
-  }
+    u.state = {m.mean, m.square};
+    u.number = {adam.beta1, 1 - adam.beta1, adam.beta2, 1 - adam.beta2, -adam.learning_rate / (1 - std::pow(adam.beta1, t)),
+                1 / std::sqrt(1 - std::pow(adam.beta2, t)), adam.epsilon, 1 - adam.learning_rate * decay};
+  });
   detail::run_step(
       [](auto& w, const auto& g, auto& m, auto& v, const auto& beta1, const auto& rest1, const auto& beta2, const auto& rest2,
          const auto& rate, const auto& correction, const auto& epsilon, const auto& keep) {

@@ -12,10 +12,10 @@ void scaled_step(Gathered& squares, double rate, double epsilon, double kept, do
   detail::require_setting(epsilon, "epsilon", name, at);
   const auto steps = detail::stepping(parameters, name, at);
   detail::fit_gathered(squares, parameters, steps, name, at);
-  memory::Vector<kernels::Update<1, 4>> updates;
-  updates.reserve(steps.size());
-  for (const auto& s : steps)
-    updates.push_back({s.parameter->value(), s.gradient, {squares[s.index].value()}, {kept, added, -rate, epsilon}});
+  auto updates = detail::updates_of<1, 4>(steps, [&](auto& u, const auto& s) {
+    u.state = {squares[s.index].value()};
+    u.number = {kept, added, -rate, epsilon};
+  });
   detail::run_step(
       [](auto& w, const auto& g, auto& square, const auto& keep, const auto& add, const auto& back, const auto& least) {
         square = keep * square + add * g * g;

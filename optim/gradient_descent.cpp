@@ -41,15 +41,13 @@ void GradientDescent::step(const ParameterList& parameters, std::int64_t samples
   };
   if (compensated) {
     remainders = remainders_of(parameters, std::move(remainders), at);
-    memory::Vector<kernels::Update<1, 2>> updates;
-    for (const auto& s : steps)
-      updates.push_back({s.parameter->value(), s.gradient, {remainders[s.index].value()}, {learning_rate, decay(s)}});
+    auto updates = detail::updates_of<1, 2>(steps, [&](auto& u, const auto& s) {
+      u.state = {remainders[s.index].value()};
+      u.number = {learning_rate, decay(s)};
+    });
     return detail::run_step(compensated_step, std::move(updates), steps, at);
   }
-  memory::Vector<kernels::Update<0, 2>> updates;
-  updates.reserve(steps.size());
-  for (const auto& s : steps) updates.push_back({s.parameter->value(), s.gradient, {}, {learning_rate, decay(s)}});
-  detail::run_step(plain_step, std::move(updates), steps, at);
+  detail::run_step(plain_step, detail::updates_of<0, 2>(steps, [&](auto& u, const auto& s) { u.number = {learning_rate, decay(s)}; }), steps, at);
 }
 
 }  // namespace dz

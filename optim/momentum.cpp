@@ -14,15 +14,12 @@ void Momentum::step(const ParameterList& parameters, At at) {
   const auto steps = detail::stepping(parameters, name, at);
   detail::fit_gathered(velocities, parameters, steps, name, at);
 
-  memory::Vector<kernels::Update<1, 4>> updates;
-  updates.reserve(steps.size());
   // W moves by α·(ahead·v + part·dW): the velocity alone, or the look ahead.
   const double ahead = nesterov ? momentum : 1, part = nesterov ? 1 - dampening : 0;
-  for (const auto& s : steps)
-    updates.push_back({s.parameter->value(),
-                       s.gradient,
-                       {velocities[s.index].value()},
-                       {momentum, 1 - dampening, -learning_rate * ahead, -learning_rate * part}});
+  auto updates = detail::updates_of<1, 4>(steps, [&](auto& u, const auto& s) {
+    u.state = {velocities[s.index].value()};
+    u.number = {momentum, 1 - dampening, -learning_rate * ahead, -learning_rate * part};
+  });
   detail::run_step(
       [](auto& w, const auto& g, auto& v, const auto& kept, const auto& added, const auto& along, const auto& beside) {
         v = kept * v + added * g;

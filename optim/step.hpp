@@ -29,6 +29,17 @@ void fit_gathered(Gathered& gathered, const ParameterList& parameters, const mem
 /// Throws ValueError unless the value is finite and at least 0.
 void require_setting(double value, const char* what, const char* optimiser, At at);
 
+/// What update() is to run over these; set(u, s) gives each its state and numbers, in their place: a copy would wait for what was just written in parts.
+template <std::size_t states, std::size_t numbers, class F> memory::Vector<kernels::Update<states, numbers>> updates_of(const memory::Vector<Stepping>& steps, const F& set) {
+  memory::Vector<kernels::Update<states, numbers>> updates(steps.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    updates[i].parameter = steps[i].parameter->value();
+    updates[i].gradient = steps[i].gradient;
+    set(updates[i], steps[i]);
+  }
+  return updates;
+}
+
 /// Runs f over the updates, one for each of `steps` and in their order; the gradients are forgotten.
 template <class F, std::size_t states, std::size_t numbers>
 void run_step(const F& f, memory::Vector<kernels::Update<states, numbers>> updates, const memory::Vector<Stepping>& steps, At at) {
