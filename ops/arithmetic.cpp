@@ -26,11 +26,7 @@ Tensor operator*(In a, In b) {
 }
 
 Tensor scaled(In x, double factor) {
-  const auto forward = [factor](const Array& v) {
-    if (!is_floating(v.dtype()) || v.is_number()) return kernels::mul(v, Array::number(factor));
-    return kernels::map([factor](auto x) { return x * factor; }, v);
-  };
-  return record("mul", forward,
+  return record("mul", [factor](const Array& v) { return kernels::scaled(v, factor); },
                 wrt(x, [factor](const Tensor& dy) { return dy * factor; }));
 }
 

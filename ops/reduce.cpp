@@ -54,11 +54,14 @@ Tensor sum(In x, const Axes& axis, bool keepdims) {
 }
 
 Tensor mean(In x, const Axes& axis, bool keepdims) {
-  const CallSite site(x.at());
   if (!is_floating(x.dtype())) throw DtypeError("needs float32 or float64, got " + std::string(name(x.dtype())), "mean", detail::call_site(x.at()));
-  mask_of(x, axis, "mean");
-  const Tensor total = sum(x, axis, keepdims);
-  return total * (static_cast<double>(total.size()) / static_cast<double>(x.size()));
+  const std::uint32_t mask = mask_of(x, axis, "mean");
+  const auto part = [](const auto& reduced, std::int64_t of) { return static_cast<double>(reduced.size()) / static_cast<double>(of); };
+  return record("mean", [=](const Array& v) {
+                  const Array total = kernels::sum(v, mask, keepdims);
+                  return kernels::scaled(total, part(total, v.size()));
+                },
+                wrt(x, [=, from = x.shape(), count = x.size()](const Tensor& dy) { return spread(dy * part(dy, count), from, mask); }));
 }
 
 Tensor prod(In x, const Axes& axis, bool keepdims) {

@@ -14,6 +14,10 @@ Array sub(const Array& a, const Array& b) {
   return map_numbers([](auto x, auto y) { return x - y; }, a, b);
 }
 Array mul(const Array& a, const Array& b) { return map_numbers(product, a, b); }
+Array scaled(const Array& a, double factor) {
+  if (!is_floating(a.dtype()) || a.is_number()) return mul(a, Array::number(factor));
+  return map([factor](auto x) { return x * factor; }, a);
+}
 Array mul_over(Array&& a, const Array& b) { return map_over(product, std::move(a), b); }
 Array div(const Array& a, const Array& b) {
   return map([](auto x, auto y) { return x / y; }, a, b);

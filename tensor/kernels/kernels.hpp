@@ -12,6 +12,7 @@ namespace dz::kernels {
 Array add(const Array& a, const Array& b);
 Array sub(const Array& a, const Array& b);
 Array mul(const Array& a, const Array& b);
+Array scaled(const Array& a, double factor);
 /// The same of floats, written over a where that has the result's shape and nobody else holds it.
 Array add_over(Array&& a, const Array& b);
 Array mul_over(Array&& a, const Array& b);
