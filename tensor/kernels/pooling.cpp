@@ -31,16 +31,34 @@ Span span(const Windows& w, std::int64_t place, std::int64_t Pair::*axis) {
   return {first, std::max<std::int64_t>(first, 0), std::min(first + (w.window.*axis), size)};
 }
 
-/// Calls f(window) for the windows of the rows [begin, end) of places; the rows go on from sample to sample.
-template <class F> DZ_INLINE void for_each_window(const Windows& w, std::int64_t begin, std::int64_t end, const F& f) {
+/// How many windows of a row, from number j on, see the image alike: those that lie within it, or one.
+DZ_INLINE std::int64_t alike_from(const Windows& w, std::int64_t j, const Span& h) {
+  const bool whole = !w.parting && h.begin == h.first && h.end == h.first + w.window.columns;
+  return whole ? (w.image.columns + w.padding.columns - w.window.columns) / w.stride.columns - j + 1 : 1;
+}
+
+/// Calls f(window, n) for the windows of the rows [begin, end) of places, n of them at a time that see the image alike, a stride apart; the rows go on
+/// from sample to sample.
+template <class F> DZ_INLINE void for_each_run(const Windows& w, std::int64_t begin, std::int64_t end, const F& f) {
   for (std::int64_t row = begin; row < end; ++row) {
     const Span v = span(w, row % w.places.rows, &Pair::rows);
     const std::int64_t above = row / w.places.rows * w.image.rows;  // rows of the samples before
-    for (std::int64_t j = 0; j < w.places.columns; ++j) {
+    for (std::int64_t j = 0, n = 0; j < w.places.columns; j += n) {
       const Span h = span(w, j, &Pair::columns);
-      f(Window{row * w.places.columns + j, above + v.begin, above + v.end, h.begin, h.end, above + v.first, h.first});
+      n = alike_from(w, j, h);
+      f(Window{row * w.places.columns + j, above + v.begin, above + v.end, h.begin, h.end, above + v.first, h.first}, n);
     }
   }
+}
+/// The window number i of such a run.
+DZ_INLINE Window window_of(const Windows& w, const Window& first, std::int64_t i) {
+  const std::int64_t on = i * w.stride.columns;
+  return {first.place + i, first.top, first.bottom, first.left + on, first.right + on, first.first_row, first.first_column + on};
+}
+template <class F> DZ_INLINE void for_each_window(const Windows& w, std::int64_t begin, std::int64_t end, const F& f) {
+  for_each_run(w, begin, end, [&](const Window& first, std::int64_t n) __attribute__((always_inline)) {
+    for (std::int64_t i = 0; i < n; ++i) f(window_of(w, first, i));
+  });
 }
 
 std::int64_t rows_worth_a_thread(const Windows& w, std::int64_t channels) {
@@ -200,14 +218,17 @@ template <int width, class F> DZ_INLINE std::int64_t for_each_pack(std::int64_t 
 /// The rows [begin, end) of places, of windows of few points.
 template <int bytes, class T>
 DZ_INLINE void largest_of_few(const Windows& w, std::int64_t begin, std::int64_t end, const T* x, std::int64_t channels, T* y, std::uint8_t* which) {
+  const std::int64_t on = w.stride.columns * channels;
   Points points;
-  for_each_window(w, begin, end, [&](const Window& v) __attribute__((always_inline)) {
-    points.see(w, v, channels);
-    const std::int64_t from = start(w, v, channels), to = v.place * channels;
-    const std::int64_t c = for_each_pack<Pack<T, bytes>::width>(0, channels, [&](auto packs, std::int64_t c) __attribute__((always_inline)) {
-      largest_in_packs<packs, bytes>(points, x, from + c, y + to + c, which + to + c);
-    });
-    if (c < channels) largest_of(w, v, x + c, channels, channels - c, y + to + c, which + to + c);
+  for_each_run(w, begin, end, [&](const Window& first, std::int64_t n) __attribute__((always_inline)) {
+    points.see(w, first, channels);
+    std::int64_t from = start(w, first, channels), to = first.place * channels;
+    for (std::int64_t i = 0; i < n; ++i, from += on, to += channels) {
+      const std::int64_t c = for_each_pack<Pack<T, bytes>::width>(0, channels, [&](auto packs, std::int64_t c) __attribute__((always_inline)) {
+        largest_in_packs<packs, bytes>(points, x, from + c, y + to + c, which + to + c);
+      });
+      if (c < channels) largest_of(w, window_of(w, first, i), x + c, channels, channels - c, y + to + c, which + to + c);
+    }
   });
 }
 
@@ -285,23 +306,26 @@ void max_by_input_kernel(const Array& out, const Array& dy, const Array& which, 
       const bool adds = !are_apart(w), clears = adds || !cover(w) || !few || channels % Pack<T>::width != 0;
       for_each_strip(out.size(0), w, channels, [&](std::int64_t sample, std::int64_t from, std::int64_t n, auto bytes) __attribute__((always_inline)) {
         constexpr std::int64_t width = Pack<T, bytes>::width;
+        const std::int64_t on = w.stride.columns * channels, end = from + n;
         Points points;
         if (clears) clear(dx, sample, w, channels, from, n);
-        for_each_window(w, sample * w.places.rows, (sample + 1) * w.places.rows, [&](const Window& v) __attribute__((always_inline)) {
-          const std::int64_t first = start(w, v, channels), place = v.place * channels, end = from + n;
-          std::int64_t c = from;
-          if constexpr (std::is_same_v<O, std::uint8_t>) {
-            if (few) points.see(w, v, channels);
-            const auto give = [&](auto adds) __attribute__((always_inline)) {
-              return for_each_pack<width>(from, end, [&](auto packs, std::int64_t c) __attribute__((always_inline)) {
-                give_back<adds, packs, bytes>(points, dx, first + c, g + place + c, o + place + c);
-              });
-            };
-            if (few) c = adds ? give(std::true_type{}) : give(std::false_type{});
-          }
-          for (; c < end; ++c) {
-            const auto k = static_cast<std::int64_t>(o[place + c]);
-            dx[first + (k / w.window.columns * w.image.columns + k % w.window.columns) * channels + c] += g[place + c];
+        for_each_run(w, sample * w.places.rows, (sample + 1) * w.places.rows, [&](const Window& v, std::int64_t n) __attribute__((always_inline)) {
+          if (few) points.see(w, v, channels);
+          std::int64_t first = start(w, v, channels), place = v.place * channels;
+          for (std::int64_t i = 0; i < n; ++i, first += on, place += channels) {
+            std::int64_t c = from;
+            if constexpr (std::is_same_v<O, std::uint8_t>) {
+              const auto give = [&](auto adds) __attribute__((always_inline)) {
+                return for_each_pack<width>(from, end, [&](auto packs, std::int64_t c) __attribute__((always_inline)) {
+                  give_back<adds, packs, bytes>(points, dx, first + c, g + place + c, o + place + c);
+                });
+              };
+              if (few) c = adds ? give(std::true_type{}) : give(std::false_type{});
+            }
+            for (; c < end; ++c) {
+              const auto k = static_cast<std::int64_t>(o[place + c]);
+              dx[first + (k / w.window.columns * w.image.columns + k % w.window.columns) * channels + c] += g[place + c];
+            }
           }
         });
       });
