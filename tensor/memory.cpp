@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
@@ -12,6 +13,7 @@
 #endif
 
 #include <dz/tensor/error.hpp>
+#include <dz/tensor/heap.hpp>
 
 namespace dz::memory {
 
@@ -26,13 +28,14 @@ using detail::ThreadCache;
 
 namespace {
 
-// Beyond the small sizes there are eight classes per power of two.
-constexpr std::size_t slab_bytes = 1 << 16;
-// Slabs and pieces up to a quarter of it are cut from regions: whole large pages, of which a processor finds the addresses quickly.
+// Beyond the small sizes there are eight classes per power of two, and from class_limit on a heap that all threads share.
+constexpr std::size_t slab_bytes = 1 << 16, class_limit = 1 << 17;
+// All pieces are cut from regions: whole large pages, of which a processor finds the addresses quickly.
 constexpr std::size_t region_bytes = 1 << 24, large_page = 1 << 21, page = 4096;
-constexpr int large_classes = 8 * 53;
-constexpr std::size_t thread_limit = 1 << 20;  // pieces above this go straight to the shared lists
+constexpr int large_classes = 8 * 7;
 constexpr std::uint32_t large_count_limit = 64;
+
+std::size_t whole(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 struct LargeClass {
   std::size_t index, bytes;
@@ -55,6 +58,7 @@ struct Shared {
   std::mutex mutex;
   std::array<List, small_classes> small{};
   detail::LargeLists large{};
+  detail::Heap heap;
   ThreadCache* threads = nullptr;
   Live gone{};            // counts of threads that have ended
   Link *slabs = nullptr, *regions = nullptr;  // never given back; kept so that leak checkers reach them
@@ -109,15 +113,14 @@ void* from_system(std::size_t bytes) {
   shared().requests.fetch_add(1, std::memory_order_relaxed);
   const std::size_t alignment = DZ_POOL && bytes >= large_page ? large_page : 64;
   const bool possible = bytes <= PTRDIFF_MAX - alignment;
-  const std::size_t whole = possible ? (bytes + alignment - 1) / alignment * alignment : bytes;
-  void* p = possible ? std::aligned_alloc(alignment, whole) : nullptr;
+  void* p = possible ? std::aligned_alloc(alignment, whole(bytes, alignment)) : nullptr;
   if (!p && possible) {
     trim();
-    p = std::aligned_alloc(alignment, whole);
+    p = std::aligned_alloc(alignment, whole(bytes, alignment));
   }
   if (!p) throw MemoryError(fmt::format("the system does not give {} bytes", bytes));
 #if defined(__linux__)
-  if (alignment == large_page) madvise(p, whole, MADV_HUGEPAGE);  // where the system has none to give, nothing changes
+  if (alignment == large_page) madvise(p, whole(bytes, alignment), MADV_HUGEPAGE);  // where the system has none to give, nothing changes
 #endif
   return p;
 }
@@ -141,13 +144,25 @@ void* from_region(std::size_t bytes) {
   }
 }
 
-bool is_cut(std::size_t bytes) { return bytes <= region_bytes / 4; }
+/// A piece of the heap, which gets another region where none of its free blocks has so much.
+void* from_heap(std::size_t bytes) {
+  Shared& s = shared();
+  for (;;) {
+    {
+      const std::lock_guard lock(s.mutex);
+      if (void* const p = s.heap.take(bytes)) return p;
+    }
+    const std::size_t size = whole(std::max(bytes, region_bytes), large_page);
+    auto* const region = static_cast<std::byte*>(from_system(size));
+    const std::lock_guard lock(s.mutex);
+    s.heap.add({region, size});
+  }
+}
 
 /// Gives the memory of a free piece of a region back to the system; its addresses and its link are kept.
 void give_back(void* piece, std::size_t bytes) noexcept {
 #if defined(__linux__)
-  const auto whole = [](std::uintptr_t address) { return address / page * page; };
-  const auto address = reinterpret_cast<std::uintptr_t>(piece), begin = whole(address + sizeof(Link) + page - 1), end = whole(address + bytes);
+  const auto address = reinterpret_cast<std::uintptr_t>(piece), begin = whole(address + sizeof(Link), page), end = (address + bytes) / page * page;
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 #endif
 }
@@ -178,7 +193,8 @@ void* take_small(std::size_t bytes) {
 }
 
 void* take_large(std::size_t bytes) {
-  if (bytes > PTRDIFF_MAX) return from_system(bytes);
+  if (bytes > PTRDIFF_MAX - large_page) return from_system(bytes);  // which refuses
+  if (bytes > class_limit) return from_heap(whole(bytes, page));
   const LargeClass c = large_class(bytes);
   if (is_open() && cache.large && (*cache.large)[c.index].head) return (*cache.large)[c.index].pop();
   Shared& s = shared();
@@ -186,7 +202,7 @@ void* take_large(std::size_t bytes) {
     const std::lock_guard lock(s.mutex);
     if (s.large[c.index].head) return s.large[c.index].pop();
   }
-  return is_cut(c.bytes) ? from_region(c.bytes) : from_system(c.bytes);
+  return from_region(c.bytes);
 }
 
 }  // namespace
@@ -201,13 +217,17 @@ void* detail::take_slow(std::size_t bytes) {
 
 void detail::give_slow(void* piece, std::size_t bytes) noexcept {
 #if DZ_POOL
+  Shared& s = shared();
+  if (bytes > class_limit) {
+    const std::lock_guard lock(s.mutex);
+    return s.heap.give(piece, whole(bytes, page));
+  }
   const bool small = bytes <= small_limit;
   const LargeClass c = small ? LargeClass{} : large_class(bytes);
-  if (!small && c.bytes <= thread_limit && cache.open) {
+  if (!small && cache.open) {
     if (!cache.large) cache.large = new (std::nothrow) LargeLists;
     if (cache.large && (*cache.large)[c.index].count < large_count_limit) return (*cache.large)[c.index].push(piece);
   }
-  Shared& s = shared();
   const std::lock_guard lock(s.mutex);
   (small ? s.small[(bytes + 15) / 16] : s.large[c.index]).push(piece);
 #else
@@ -219,16 +239,12 @@ void detail::give_slow(void* piece, std::size_t bytes) noexcept {
 void trim() noexcept {
   Shared& s = shared();
   const std::lock_guard lock(s.mutex);
+  s.heap.remove_free([](void* region) { std::free(region); });
+  for (const detail::Heap::Block& b : s.heap.free_blocks()) give_back(b.begin, b.bytes);
   for (auto* lists : {&s.large, cache.large})
     if (lists)
-      for (std::size_t i = 0; i < lists->size(); ++i) {
-        List& list = (*lists)[i];
-        const std::size_t bytes = bytes_of_class(i);
-        if (is_cut(bytes))
-          for (Link* piece = list.head; piece; piece = piece->next) give_back(piece, bytes);
-        else
-          while (list.head) std::free(list.pop());
-      }
+      for (std::size_t i = 0; i < lists->size(); ++i)
+        for (Link* piece = (*lists)[i].head; piece; piece = piece->next) give_back(piece, bytes_of_class(i));
 }
 
 Live live() {

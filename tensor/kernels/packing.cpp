@@ -12,6 +12,9 @@ using Halves = dz::detail::Vector<std::uint16_t, 4 * lanes>::Type;
 using Floats = Pack<float>::V;
 using dz::detail::bits_to;
 
+/// Gone through together where rows are laid out in strips: cells of one row go to addresses that fall on the same lines of a core's first cache.
+constexpr std::int64_t few_strips = 8;
+
 template <Precision p> constexpr int per_cell = static_cast<int>(elements_of_cell(p));
 
 /// The nearest bfloat16s of both, one behind the other.
@@ -132,18 +135,19 @@ template <Precision p> void fetch_across(const void* of, std::int64_t row, std::
 template <Precision p> void strips_of_rows(Cell* to, const void* of, std::int64_t cell, std::int64_t n, std::int64_t from, std::int64_t last) {
   const auto& m = *static_cast<const Matrix<const float>*>(of);
   in_avx512([=, m = m]() __attribute__((always_inline)) {
-    for (std::int64_t k = 0; k < n; ++k) {
-      const std::int64_t at = (cell + k) * per_cell<p>;
-      const float *const row = m.data + at * m.row_stride, *const later = row + 8 * per_cell<p> * m.row_stride;
-      Cell* strip = to + k * strip_columns;
-      for (std::int64_t j = from; j < last; j += strip_columns, strip += n * strip_columns)
-        for (std::int64_t c = 0; c < strip_columns; c += lanes) {
-          __builtin_prefetch(later + j + c);
-          if constexpr (p == Precision::bfloat16) __builtin_prefetch(later + m.row_stride + j + c);
-          const Cells cells = beside<p>(row + j + c, m.row_stride, at + 1 < m.rows, m.columns - j - c);
-          std::memcpy(strip + c, &cells, sizeof cells);
-        }
-    }
+    for (std::int64_t some = from; some < last; some += few_strips * strip_columns)
+      for (std::int64_t k = 0; k < n; ++k) {
+        const std::int64_t at = (cell + k) * per_cell<p>, end = std::min(last, some + few_strips * strip_columns);
+        const float *const row = m.data + at * m.row_stride, *const later = row + 8 * per_cell<p> * m.row_stride;
+        Cell* strip = to + (some - from) * n + k * strip_columns;
+        for (std::int64_t j = some; j < end; j += strip_columns, strip += n * strip_columns)
+          for (std::int64_t c = 0; c < strip_columns; c += lanes) {
+            __builtin_prefetch(later + j + c);
+            if constexpr (p == Precision::bfloat16) __builtin_prefetch(later + m.row_stride + j + c);
+            const Cells cells = beside<p>(row + j + c, m.row_stride, at + 1 < m.rows, m.columns - j - c);
+            std::memcpy(strip + c, &cells, sizeof cells);
+          }
+      }
   });
 }
 

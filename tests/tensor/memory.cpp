@@ -1,12 +1,15 @@
 // The pool: pieces come back, live() counts, and nothing grows.
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include <dz/dz.hpp>
+#include <dz/tensor/heap.hpp>
 #include <dz/tensor/memory.hpp>
 
 #include "tests/support/support.hpp"
@@ -84,6 +87,65 @@ TEST_CASE("a piece that was given back is used again", "[tensor]") {
   }
 }
 
+TEST_CASE("arrays of different sizes take turns in the same memory", "[tensor]") {
+  if (!pooled()) DZ_SKIP("the pool is off");
+  constexpr std::int64_t n = 3'000'000;
+  { const Array whole = Array::make({n}); }
+  const std::int64_t requests = memory::system_requests();
+  for (const std::int64_t parts : {2, 3, 7, 1}) {
+    std::vector<Array> all;
+    for (std::int64_t k = 0; k < parts; ++k) all.push_back(Array::make({n / parts - 2000}));
+    std::swap(all.front(), all.back());
+  }
+  CHECK(memory::system_requests() == requests);
+}
+
+TEST_CASE("a heap's pieces lie apart, its free blocks are joined within their region, and free regions go", "[tensor]") {
+  using memory::detail::Heap;
+  static std::array<std::byte, 6400> regions;  // of two that touch, each half of it
+  static std::vector<void*> released;
+  released.clear();
+  Heap heap;
+  CHECK(heap.take(64) == nullptr);
+  heap.add({regions.data() + 3200, 3200});
+  heap.add({regions.data(), 3200});
+  std::vector<Heap::Block> pieces;
+  std::mt19937 random(5);
+  std::array<bool, 100> taken{};
+  const auto mark = [&](const Heap::Block& b, bool to) {
+    bool right = true;
+    for (auto i = (b.begin - regions.data()) / 64; i < (b.end() - regions.data()) / 64; ++i) right &= std::exchange(taken[static_cast<std::size_t>(i)], to) != to;
+    return right;
+  };
+  bool right = true;
+  for (int i = 0; i < 20'000; ++i) {
+    if (random() % 2) {
+      const std::size_t bytes = 64 * (1 + random() % 12);
+      std::size_t most = 0;
+      for (const Heap::Block& b : heap.free_blocks()) most = std::max(most, b.bytes);
+      void* const p = heap.take(bytes);
+      right &= (p != nullptr) == (bytes <= most);
+      if (p) right &= mark(pieces.emplace_back(static_cast<std::byte*>(p), bytes), true);
+    } else if (!pieces.empty()) {
+      std::swap(pieces[random() % pieces.size()], pieces.back());
+      right &= mark(pieces.back(), false);
+      heap.give(pieces.back().begin, pieces.back().bytes);
+      pieces.pop_back();
+    }
+  }
+  CHECK(right);
+  for (const Heap::Block& b : pieces) heap.give(b.begin, b.bytes);
+  CHECK(heap.free_blocks().size() == 2);
+  void* const p = heap.take(3200);
+  CHECK(heap.take(3201) == nullptr);
+  heap.remove_free([](void* region) { released.push_back(region); });
+  CHECK(released == std::vector<void*>{regions.data() + 3200});
+  heap.give(p, 3200);
+  heap.remove_free([](void* region) { released.push_back(region); });
+  CHECK(released.size() == 2);
+  CHECK(heap.take(64) == nullptr);
+}
+
 TEST_CASE("live() counts arrays, their bytes and nodes", "[tensor]") {
   const auto before = memory::live();
   {
@@ -111,7 +173,7 @@ TEST_CASE("a training loop asks the system for nothing after its second step", "
 }
 
 TEST_CASE("trim gives large pieces back, and the pool goes on", "[tensor]") {
-  for (const std::int64_t n : {5'000'000, 500'000, 1'000}) {  // of its own, cut from a region, and one that hardly has a page
+  for (const std::int64_t n : {5'000'000, 500'000, 1'000}) {  // a region, a part of one, and one that hardly has a page
     { const Array a = Array::full({n}, 1), b = Array::full({n}, 1); }
     memory::trim();
     const Array a = Array::full({n}, 2), b = Array::full({n}, 3);
