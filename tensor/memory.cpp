@@ -32,6 +32,7 @@ namespace {
 constexpr std::size_t slab_bytes = 1 << 16, class_limit = 1 << 17;
 // All pieces are cut from regions: whole large pages, of which a processor finds the addresses quickly.
 constexpr std::size_t region_bytes = 1 << 24, large_page = 1 << 21, page = 4096;
+constexpr std::size_t heap_unit = 512;  // less than a page: arrays that all begin at the same place of one get into each other's way in the first cache
 constexpr int large_classes = 8 * 7;
 constexpr std::uint32_t large_count_limit = 64;
 
@@ -194,7 +195,7 @@ void* take_small(std::size_t bytes) {
 
 void* take_large(std::size_t bytes) {
   if (bytes > PTRDIFF_MAX - large_page) return from_system(bytes);  // which refuses
-  if (bytes > class_limit) return from_heap(whole(bytes, page));
+  if (bytes > class_limit) return from_heap(whole(bytes, heap_unit));
   const LargeClass c = large_class(bytes);
   if (is_open() && cache.large && (*cache.large)[c.index].head) return (*cache.large)[c.index].pop();
   Shared& s = shared();
@@ -220,7 +221,7 @@ void detail::give_slow(void* piece, std::size_t bytes) noexcept {
   Shared& s = shared();
   if (bytes > class_limit) {
     const std::lock_guard lock(s.mutex);
-    return s.heap.give(piece, whole(bytes, page));
+    return s.heap.give(piece, whole(bytes, heap_unit));
   }
   const bool small = bytes <= small_limit;
   const LargeClass c = small ? LargeClass{} : large_class(bytes);
