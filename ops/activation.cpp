@@ -3,7 +3,6 @@
 #include <dz/graph/record.hpp>
 #include <dz/ops/arithmetic.hpp>
 #include <dz/ops/elementwise.hpp>
-#include <dz/ops/keeping_slope.hpp>
 #include <dz/ops/reduce.hpp>
 #include <dz/tensor/kernels/kernels.hpp>
 
@@ -47,7 +46,15 @@ Tensor selu(In z) {
 }
 
 Tensor gelu(In z) {
-  return detail::elementwise_keeping_slope("gelu", [](auto z) { return 0.5 * z * (1 + erf(z * std::numbers::sqrt2 / 2)); }, z);
+  const auto f = [](auto z) { return 0.5 * z * (1 + erf(z * std::numbers::sqrt2 / 2)); };
+  const auto by_z = [](auto dy, auto z, auto y) {  // dy·(Φ(z) + z·φ(z)); Φ(z) is y/z, which spares the error function
+    return dy * (where(less(abs(z), 1e-19), 0.5, y / z) + z * exp(-0.5 * z * z) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2));
+  };
+  return record("gelu", [f](const Array& v) { return kernels::map(f, v); },
+                wrt(z, [f, by_z, z = Tensor(z)](Tensor&& dy, const Tensor& y) -> Tensor {
+                  if (is_recording()) return dy * detail::slope_by<0, Number>(f, Number(z));
+                  return Tensor(kernels::map_over(by_z, std::move(dy).value(), z.value(), y.value()));
+                }));
 }
 
 Tensor gelu_tanh(In z) {
