@@ -45,6 +45,7 @@ template <class T, int bytes> struct Mask {
 };
 
 namespace detail {
+template <class P> DZ_INLINE P exp_within(const P& x);
 template <class P> DZ_INLINE P pack_exp(const P& x);
 template <class P> DZ_INLINE P pack_log(const P& x);
 template <class P> DZ_INLINE P pack_log1p(const P& x);
@@ -171,7 +172,7 @@ template <> struct Format<float> {
   static constexpr std::array<double, 7> erf_near{0.128379166, -0.376126269, 0.112835975, -0.0268543288, 0.00518931194, -0.000801885499, 7.88249711e-05};
   static constexpr std::array<double, 8> erf_far{0.9861270785,   -1.0482097864,  0.7925931812,  -0.4316779673,
                                                  0.1641326696, -0.0409978283, 0.0060050618, -0.000388879038};
-  static constexpr float round = 12582912.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // the high part has few bits: n·high is exact
+  static constexpr float round = 12582912.0f + 2 * bias, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // the high part has few bits: n·high is exact
   static constexpr float exp_low = -104.0f, exp_high = 89.0f, tiny = 1.17549435e-38f, scale = 8388608.0f, scale_log2 = 23.0f;
   static constexpr std::int32_t half_root = 0x3f3504f3;  // sqrt(1/2)
 };
@@ -179,7 +180,7 @@ template <> struct Format<double> {
   static constexpr int mantissa = 52, bias = 1023;
   static constexpr auto exp_terms = exp_series<14>();
   static constexpr auto log_terms = artanh_series<12>();
-  static constexpr double round = 6755399441055744.0, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+  static constexpr double round = 6755399441055744.0 + 2 * bias, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
   static constexpr double exp_low = -746.0, exp_high = 710.0, tiny = 2.2250738585072014e-308, scale = 4503599627370496.0, scale_log2 = 52.0;
   static constexpr std::int64_t half_root = 0x3fe6a09e667f3bcd;
 };
@@ -205,13 +206,6 @@ template <const auto& c, class P> DZ_INLINE P polynomial(const P& x) {
   return p;
 }
 
-/// 2^i for integers i within the normal exponents.
-template <class P> DZ_INLINE P power_of_two(const typename P::Comparison::V& i) {
-  using F = Format<typename P::Element>;
-  using I = typename P::Comparison::V;
-  return P(bits_to<typename P::V>(I((i + F::bias) << F::mantissa)));
-}
-
 /// x, but at least `low` and at most `high`; a NaN, less than nothing and than which nothing is less, stays.
 template <class P> DZ_INLINE P within(const P& x, const P& low, const P& high) {
   const P above = where(less(x, low), low, x);
@@ -220,16 +214,21 @@ template <class P> DZ_INLINE P within(const P& x, const P& low, const P& high) {
 
 }  // namespace detail
 
-/// e^x: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. Infinite above the range, 0 below, gradual underflow in between.
-template <class P> DZ_INLINE P detail::pack_exp(const P& given) {
+/// e^x within its range: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. 2^n, which may not be a normal number, in two steps: below their fixed upper
+/// bits those of `shifted` are n + 2·bias, so their halves need only be moved to be the exponents of two powers of 2.
+template <class P> DZ_INLINE P detail::exp_within(const P& x) {
   using F = detail::Format<typename P::Element>;
   using I = typename P::Comparison::V;
-  const P x = within(given, P(F::exp_low), P(F::exp_high));
   const P shifted = x * P(1.4426950408889634) + P(F::round), n = shifted - P(F::round);
   const P r = (x - n * P(F::ln2_high)) - n * P(F::ln2_low);
-  const P p = detail::polynomial<F::exp_terms>(r);
-  const I i = detail::bits_to<I>(shifted.v) - detail::bits_to<I>(P(F::round).v), half = i >> 1;
-  return p * detail::power_of_two<P>(half) * detail::power_of_two<P>(i - half);  // in two steps: 2^n itself may not be a normal number
+  const I sum = detail::bits_to<I>(shifted.v), half = sum >> 1;
+  const auto power = [](const I& exponent) __attribute__((always_inline)) { return P(detail::bits_to<typename P::V>(I(exponent << F::mantissa))); };
+  return detail::polynomial<F::exp_terms>(r) * power(half) * power(sum - half);
+}
+/// e^x. Infinite above the range, 0 below, gradual underflow in between.
+template <class P> DZ_INLINE P detail::pack_exp(const P& x) {
+  using F = detail::Format<typename P::Element>;
+  return exp_within(within(x, P(F::exp_low), P(F::exp_high)));
 }
 
 /// The natural logarithm: x = 2^n·m with m in [sqrt(1/2), sqrt 2), and ln m = 2·artanh((m − 1)/(m + 1)) by its series.
@@ -277,14 +276,16 @@ template <class P> DZ_INLINE P detail::pack_tanh(const P& x) {
   return where(less(size, P(0.625)), near, where(less(x, P(0)), -far, far));
 }
 
-/// The error function. float32: below 1 an even polynomial times x, from there 1 − e^(−x²)·q with a polynomial q for e^(x²)·erfc x; fitted on
-/// Chebyshev points of [0, 1] (in x²) and [1, 4], beyond which the value is 1. The derivative's e^(−x²) is the same, and computed once with it.
+/// The error function. float32: below 1 an even polynomial times x, from there ±(1 − e^(−x²)·q) with a polynomial q for e^(x²)·erfc x; fitted on
+/// Chebyshev points of [0, 1] (in x²) and [1, 4], beyond which the value is ±1.
 template <class P> DZ_INLINE P detail::pack_erf(const P& x) {
   if constexpr (std::is_same_v<typename P::Element, float>) {
     using F = detail::Format<typename P::Element>;
-    const P size = abs(x), near = x + x * polynomial<F::erf_near>(P(x * x));
-    const P far = P(1) - exp(-x * x) * polynomial<F::erf_far>(within(size, P(1), P(4)));
-    return where(less(size, P(1)), near, where(less(x, P(0)), -far, far));
+    using I = typename P::Comparison::V;
+    const P size = abs(x), near = x + x * polynomial<F::erf_near>(P(x * x)), most = where(less(P(4), size), P(4), size);
+    const P far = P(1) - exp_within(-most * most) * polynomial<F::erf_far>(most);
+    const I sign = bits_to<I>(x.v) ^ bits_to<I>(size.v);
+    return where(less(size, P(1)), near, P(bits_to<typename P::V>(I(bits_to<I>(far.v) | sign))));
   } else {
     return each([](typename P::Element v) { return std::erf(v); }, x);
   }
