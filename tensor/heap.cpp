@@ -8,13 +8,16 @@ namespace {
 
 constexpr auto lies_before = [](const Heap::Block& b, const std::byte* p) { return b.begin < p; };
 
+/// Small pieces would leave no block for the large ones that take turns with them, and each large one a new region.
+bool may_be_cut(const Heap::Block& b, std::size_t bytes) { return b.bytes <= region_bytes || b.bytes / 2 < bytes; }
+
 }  // namespace
 
 void* Heap::take(std::size_t bytes) {
   make_room();
   auto best = free_.end();
   for (auto b = free_.begin(); b != free_.end(); ++b)
-    if (b->bytes >= bytes && (best == free_.end() || b->bytes < best->bytes)) best = b;
+    if (b->bytes >= bytes && may_be_cut(*b, bytes) && (best == free_.end() || b->bytes < best->bytes)) best = b;
   if (best == free_.end()) return nullptr;
   std::byte* const piece = best->begin;
   if (best->bytes == bytes) free_.erase(best);

@@ -7,6 +7,8 @@
 
 namespace dz::memory::detail {
 
+inline constexpr std::size_t region_bytes = 1 << 24;  ///< of a region, unless a piece is larger
+
 class Heap {
  public:
   struct Block {
@@ -16,7 +18,7 @@ class Heap {
     std::byte* end() const { return begin + bytes; }
   };
 
-  /// The smallest free block that has so many bytes, or its beginning; null where there is none.
+  /// The smallest free block that has so many bytes, or its beginning; null where there is none. A block larger than a region is not cut by pieces of less than half of it.
   void* take(std::size_t bytes);
   /// What take(bytes) gave.
   void give(void* piece, std::size_t bytes) noexcept;

@@ -24,6 +24,7 @@ using detail::Link;
 using detail::List;
 using detail::small_classes;
 using detail::small_limit;
+using detail::region_bytes;
 using detail::ThreadCache;
 
 namespace {
@@ -31,7 +32,7 @@ namespace {
 // Beyond the small sizes there are eight classes per power of two, and from class_limit on a heap that all threads share.
 constexpr std::size_t slab_bytes = 1 << 16, class_limit = 1 << 17;
 // All pieces are cut from regions: whole large pages, of which a processor finds the addresses quickly.
-constexpr std::size_t region_bytes = 1 << 24, large_page = 1 << 21, page = 4096;
+constexpr std::size_t large_page = 1 << 21, page = 4096;
 constexpr std::size_t heap_unit = 512;  // less than a page: arrays that all begin at the same place of one get into each other's way in the first cache
 constexpr int large_classes = 8 * 7;
 constexpr std::uint32_t large_count_limit = 64;
