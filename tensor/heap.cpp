@@ -39,8 +39,9 @@ void Heap::give(void* piece, std::size_t bytes) noexcept {
 }
 
 void Heap::add(const Block& region) {
+  regions_.reserve(regions_.size() + 1);
+  make_room();  // from here on nothing is refused
   regions_.insert(std::lower_bound(regions_.begin(), regions_.end(), region.begin, lies_before), region);
-  make_room();
   free_.insert(std::lower_bound(free_.begin(), free_.end(), region.begin, lies_before), region);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -22,9 +23,9 @@ constinit thread_local detail::ThreadCache detail::cache;
 using detail::cache;
 using detail::Link;
 using detail::List;
+using detail::region_bytes;
 using detail::small_classes;
 using detail::small_limit;
-using detail::region_bytes;
 using detail::ThreadCache;
 
 namespace {
@@ -147,7 +148,7 @@ void* from_region(std::size_t bytes) {
 }
 
 /// A piece of the heap, which gets another region where none of its free blocks has so much.
-void* from_heap(std::size_t bytes) {
+void* from_heap(std::size_t bytes) try {
   Shared& s = shared();
   for (;;) {
     {
@@ -155,10 +156,13 @@ void* from_heap(std::size_t bytes) {
       if (void* const p = s.heap.take(bytes)) return p;
     }
     const std::size_t size = whole(std::max(bytes, region_bytes), large_page);
-    auto* const region = static_cast<std::byte*>(from_system(size));
+    std::unique_ptr<void, void (*)(void*)> region(from_system(size), std::free);
     const std::lock_guard lock(s.mutex);
-    s.heap.add({region, size});
+    s.heap.add({static_cast<std::byte*>(region.get()), size});
+    region.release();
   }
+} catch (const std::bad_alloc&) {  // the heap's own lists
+  throw MemoryError(fmt::format("the system does not give {} bytes", bytes));
 }
 
 /// Gives the memory of a free piece of a region back to the system; its addresses and its link are kept.
@@ -210,15 +214,12 @@ void* take_large(std::size_t bytes) {
 }  // namespace
 
 void* detail::take_slow(std::size_t bytes) {
-#if DZ_POOL
+  if (!DZ_POOL) return from_system(std::max(bytes, sizeof(Link)));
   return bytes <= small_limit ? take_small(bytes) : take_large(bytes);
-#else
-  return from_system(bytes < sizeof(Link) ? sizeof(Link) : bytes);
-#endif
 }
 
 void detail::give_slow(void* piece, std::size_t bytes) noexcept {
-#if DZ_POOL
+  if (!DZ_POOL) return std::free(piece);
   Shared& s = shared();
   if (bytes > class_limit) {
     const std::lock_guard lock(s.mutex);
@@ -232,10 +233,6 @@ void detail::give_slow(void* piece, std::size_t bytes) noexcept {
   }
   const std::lock_guard lock(s.mutex);
   (small ? s.small[(bytes + 15) / 16] : s.large[c.index]).push(piece);
-#else
-  static_cast<void>(bytes);
-  std::free(piece);
-#endif
 }
 
 void trim() noexcept {
