@@ -127,24 +127,25 @@ template <class T> class WideSum {
 
 /// Adds term(i), for each i of [first, last): four at a time in their own type, to widen fewer.
 template <class T, class F> DZ_INLINE void add_up(WideSum<T>& sum, std::int64_t first, std::int64_t last, const F& term) {
-  std::int64_t i = first;
-  for (; i + 4 <= last; i += 4) {
-    const Pack<T> a = term(i), b = term(i + 1), c = term(i + 2), d = term(i + 3);
-    sum.add((a + b) + (c + d));
+  Pack<T> few(0);
+  for (std::int64_t i = first; i < last; ++i) {
+    few = few + term(i);
+    if ((i - first) % 4 != 3) continue;
+    sum.add(few);
+    few = Pack<T>(0);
   }
-  for (; i < last; ++i) sum.add(term(i));
+  sum.add(few);
 }
 
 /// The larger, passing over a NaN in x.
 template <class T> DZ_INLINE Pack<T> raised(const Pack<T>& top, const Pack<T>& x) { return where(less(top, x), x, top); }
 
-/// The largest of term(i) for i in [first, last), in four sequences, none of which waits for the others.
+/// The largest of term(i) for i in [first, last), in two sequences, neither of which waits for the other.
 template <class T, class F> DZ_INLINE Pack<T> largest(std::int64_t first, std::int64_t last, const F& term) {
-  Pack<T> a(-std::numeric_limits<T>::infinity()), b = a, c = a, d = a;
+  Pack<T> a(-std::numeric_limits<T>::infinity()), b = a;
   std::int64_t i = first;
-  for (; i + 4 <= last; i += 4) a = raised(a, term(i)), b = raised(b, term(i + 1)), c = raised(c, term(i + 2)), d = raised(d, term(i + 3));
-  for (; i < last; ++i) a = raised(a, term(i));
-  return raised(raised(a, b), raised(c, d));
+  for (; i + 2 <= last; i += 2) a = raised(a, term(i)), b = raised(b, term(i + 1));
+  return raised(i < last ? raised(a, term(i)) : a, b);
 }
 
 /// A number in every element of a pack, to be loaded: made of a variable in a loop, a pack would be put together element by element.
