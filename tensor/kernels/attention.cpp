@@ -125,18 +125,6 @@ template <class T> class WideSum {
   Doubles parts_[count] = {};
 };
 
-/// Adds term(i), for each i of [first, last): four at a time in their own type, to widen fewer.
-template <class T, class F> DZ_INLINE void add_up(WideSum<T>& sum, std::int64_t first, std::int64_t last, const F& term) {
-  Pack<T> few(0);
-  for (std::int64_t i = first; i < last; ++i) {
-    few = few + term(i);
-    if ((i - first) % 4 != 3) continue;
-    sum.add(few);
-    few = Pack<T>(0);
-  }
-  sum.add(few);
-}
-
 /// The larger, passing over a NaN in x.
 template <class T> DZ_INLINE Pack<T> raised(const Pack<T>& top, const Pack<T>& x) { return where(less(top, x), x, top); }
 
@@ -182,14 +170,14 @@ template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by
   });
   Pack<T> top = raised(of_some, largest<T>(0, by_all, score));
   top = where(equal(top, nothing), Pack<T>(0), top);
+  WideSum<T> sum;
   const auto keep = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
     const Pack<T> e = exp(x - top);
     detail::store<T>(row(j), 1, lanes, e);
-    return e;
+    sum.add(e);
   };
-  WideSum<T> sum;
-  add_up(sum, 0, by_all, [&](std::int64_t j) __attribute__((always_inline)) { return keep(j, score(j)); });
-  add_up(sum, by_all, p.rows, [&](std::int64_t j) __attribute__((always_inline)) { return keep(j, detail::load<T>(row(j), 1, lanes)); });
+  for (std::int64_t j = 0; j < by_all; ++j) keep(j, score(j));
+  for (std::int64_t j = by_all; j < p.rows; ++j) keep(j, detail::load<T>(row(j), 1, lanes));
   const Pack<T> factor = sum.inverse();
   for (std::int64_t j = 0; j < p.rows; ++j) detail::store<T>(row(j), 1, lanes, detail::load<T>(row(j), 1, lanes) * factor);
 }
@@ -224,7 +212,7 @@ template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w, 
     for (std::int64_t i = 0; i < n; i += lanes) {
       const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + i, 1, lanes); };
       WideSum<T> sum;
-      add_up(sum, 0, g.rows, [&](std::int64_t j) __attribute__((always_inline)) { return at(w, j) * at(g, j); });
+      for (std::int64_t j = 0; j < g.rows; ++j) sum.add(at(w, j) * at(g, j));
       const Pack<T> level = sum.sum();
       for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + i, 1, lanes, scale() * at(w, j) * (at(g, j) - level));
     }
