@@ -159,7 +159,7 @@ template <class T, int bytes> struct Choices {
 
 /// Stays what it is: GCC 12 goes through two comparisons lane by lane if it may look at both.
 template <class M> DZ_INLINE M held(M m) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__)
   asm("" : "+v"(m.v));
 #endif
   return m;
