@@ -125,7 +125,7 @@ TEST_CASE("a heap's pieces lie apart, its free blocks are joined within their re
       for (const Heap::Block& b : heap.free_blocks()) most = std::max(most, b.bytes);
       void* const p = heap.take(bytes);
       right &= (p != nullptr) == (bytes <= most);
-      if (p) right &= mark(pieces.emplace_back(static_cast<std::byte*>(p), bytes), true);
+      if (p) right &= mark(pieces.emplace_back(Heap::Block{static_cast<std::byte*>(p), bytes}), true);
     } else if (!pieces.empty()) {
       std::swap(pieces[random() % pieces.size()], pieces.back());
       right &= mark(pieces.back(), false);
