@@ -47,7 +47,7 @@ Tensor selu(In z) {
 
 Tensor gelu(In z) {
   const auto f = [](auto z) { return 0.5 * z * (1 + erf(z * std::numbers::sqrt2 / 2)); };
-  const auto by_z = [](auto dy, auto z, auto y) {  // dy·(Φ(z) + z·φ(z)); Φ(z) is y/z, which spares the error function
+  const auto by_z = [](auto dy, auto z, auto y) {  // dy·(Φ(z) + z·φ(z)); Φ(z) is y/z, which spares the error function, and ½ where y has no digits left
     return dy * (where(less(abs(z), 1e-19), 0.5, y / z) + z * exp(-0.5 * z * z) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2));
   };
   return record("gelu", [f](const Array& v) { return kernels::map(f, v); },

@@ -1,5 +1,5 @@
 #pragma once
-// The caching pool behind every array and node. Small pieces come from lists of the thread, large ones from lists that all
+// The caching pool behind every array and node. Pieces come from lists of the thread, large ones from a heap (heap.hpp) that all
 // threads share; nothing goes back to the system until trim(). With DZ_POOL=0 (the sanitizer presets) every piece is the
 // system's own, so that the sanitizers see each of them.
 
