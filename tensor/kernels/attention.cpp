@@ -91,38 +91,24 @@ template <class T> auto masks_of(const Array& mask) {
   };
 }
 
-/// A sum of packs, in double, for what is taken of it later may be far smaller. In vectors of a register each: a longer one lies in memory.
-template <class T> class WideSum {
+/// A sum of packs and what was lost of it, together as exact as one in double (Knuth, The Art of Computer Programming 2, 4.2.2, theorem B): what is
+/// taken of it later may be far smaller.
+template <class T> class CompensatedSum {
  public:
   DZ_INLINE void add(const Pack<T>& x) {
-    each([&](auto i) __attribute__((always_inline)) { parts_[i] += __builtin_convertvector(part<i>(x, std::make_integer_sequence<int, lanes>{}), Doubles); });
+    const Pack<T> next = sum_ + x, grown = next - sum_;
+    lost_ = lost_ + ((sum_ - (next - grown)) + (x - grown));
+    sum_ = next;
   }
-  DZ_INLINE Pack<T> sum() const {
-    return narrow([](const Doubles& x) __attribute__((always_inline)) { return x; });
-  }
+  DZ_INLINE Pack<T> sum() const { return sum_ + lost_; }
   /// 1/sum, 0 of 0.
   DZ_INLINE Pack<T> inverse() const {
-    return narrow([](const Doubles& x) __attribute__((always_inline)) { return where(equal(Pack<double>(x), Pack<double>(0)), Pack<double>(0), Pack<double>(1) / Pack<double>(x)).v; });
+    const Pack<T> first = Pack<T>(1) / sum_;
+    return where(equal(sum_, Pack<T>(0)), Pack<T>(0), first + first * ((Pack<T>(1) - first * sum_) - first * lost_));
   }
 
  private:
-  using Doubles = Pack<double>::V;
-  static constexpr int lanes = Pack<double>::width, count = Pack<T>::width / lanes;
-  using Part = typename dz::detail::Vector<T, lanes * static_cast<int>(sizeof(T))>::Type;
-
-  template <class F> DZ_INLINE static void each(const F& f) {
-    [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (f(std::integral_constant<int, i>{}), ...); }(std::make_integer_sequence<int, count>{});
-  }
-  template <int i, int... l> DZ_INLINE static Part part(const Pack<T>& x, std::integer_sequence<int, l...>) { return __builtin_shufflevector(x.v, x.v, (i * lanes + l)...); }
-  /// What f makes of the parts, joined in registers: read from memory just after it was written part by part, it would wait for every store before it.
-  template <class F> DZ_INLINE Pack<T> narrow(const F& f) const {
-    const auto part = [&](const Doubles& x) __attribute__((always_inline)) { return __builtin_convertvector(f(x), Part); };
-    if constexpr (count == 1) return Pack<T>(part(parts_[0]));
-    else return joined(part(parts_[0]), part(parts_[1]), std::make_integer_sequence<int, Pack<T>::width>{});
-  }
-  template <int... l> DZ_INLINE static Pack<T> joined(const Part& a, const Part& b, std::integer_sequence<int, l...>) { return Pack<T>(__builtin_shufflevector(a, b, l...)); }
-
-  Doubles parts_[count] = {};
+  Pack<T> sum_{0}, lost_{0};
 };
 
 /// The larger, passing over a NaN in x.
@@ -170,9 +156,9 @@ template <class T> DZ_INLINE void weigh(const Matrix<T>& p, std::int64_t seen_by
   });
   Pack<T> top = raised(of_some, largest<T>(0, by_all, score));
   top = where(equal(top, nothing), Pack<T>(0), top);
-  WideSum<T> sum;
+  CompensatedSum<T> sum;
   const auto keep = [&](std::int64_t j, const Pack<T>& x) __attribute__((always_inline)) {
-    const Pack<T> e = exp(x - top);
+    const Pack<T> e = dz::detail::exp_or_nothing(x - top);
     detail::store<T>(row(j), 1, lanes, e);
     sum.add(e);
   };
@@ -211,7 +197,7 @@ template <class T> void through_softmax(const Matrix<T>& g, const Matrix<T>& w, 
     constexpr std::int64_t lanes = Pack<T>::width;
     for (std::int64_t i = 0; i < n; i += lanes) {
       const auto at = [&](const Matrix<T>& m, std::int64_t j) __attribute__((always_inline)) { return detail::load<T>(m.data + j * m.row_stride + i, 1, lanes); };
-      WideSum<T> sum;
+      CompensatedSum<T> sum;
       for (std::int64_t j = 0; j < g.rows; ++j) sum.add(at(w, j) * at(g, j));
       const Pack<T> level = sum.sum();
       for (std::int64_t j = 0; j < g.rows; ++j) detail::store<T>(g.data + j * g.row_stride + i, 1, lanes, scale() * at(w, j) * (at(g, j) - level));

@@ -45,8 +45,9 @@ template <class T, int bytes> struct Mask {
 };
 
 namespace detail {
-template <class P> DZ_INLINE P exp_within(const P& x);
+template <bool normal, class P> DZ_INLINE P exp_within(const P& x);
 template <class P> DZ_INLINE P pack_exp(const P& x);
+template <class P> DZ_INLINE P exp_or_nothing(const P& x);
 template <class P> DZ_INLINE P pack_log(const P& x);
 template <class P> DZ_INLINE P pack_log1p(const P& x);
 template <class P> DZ_INLINE P pack_tanh(const P& x);
@@ -173,7 +174,7 @@ template <> struct Format<float> {
   static constexpr std::array<double, 8> erf_far{0.9861270785,   -1.0482097864,  0.7925931812,  -0.4316779673,
                                                  0.1641326696, -0.0409978283, 0.0060050618, -0.000388879038};
   static constexpr float round = 12582912.0f + 2 * bias, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // the high part has few bits: n·high is exact
-  static constexpr float exp_low = -104.0f, exp_high = 89.0f, tiny = 1.17549435e-38f, scale = 8388608.0f, scale_log2 = 23.0f;
+  static constexpr float exp_low = -104.0f, exp_normal = -87.3f, exp_high = 89.0f, tiny = 1.17549435e-38f, scale = 8388608.0f, scale_log2 = 23.0f;
   static constexpr std::int32_t half_root = 0x3f3504f3;  // sqrt(1/2)
 };
 template <> struct Format<double> {
@@ -181,7 +182,7 @@ template <> struct Format<double> {
   static constexpr auto exp_terms = exp_series<14>();
   static constexpr auto log_terms = artanh_series<12>();
   static constexpr double round = 6755399441055744.0 + 2 * bias, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
-  static constexpr double exp_low = -746.0, exp_high = 710.0, tiny = 2.2250738585072014e-308, scale = 4503599627370496.0, scale_log2 = 52.0;
+  static constexpr double exp_low = -746.0, exp_normal = -708.3, exp_high = 710.0, tiny = 2.2250738585072014e-308, scale = 4503599627370496.0, scale_log2 = 52.0;
   static constexpr std::int64_t half_root = 0x3fe6a09e667f3bcd;
 };
 
@@ -214,21 +215,29 @@ template <class P> DZ_INLINE P within(const P& x, const P& low, const P& high) {
 
 }  // namespace detail
 
-/// e^x within its range: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r. 2^n, which may not be a normal number, in two steps: below their fixed upper
-/// bits those of `shifted` are n + 2·bias, so their halves need only be moved to be the exponents of two powers of 2.
-template <class P> DZ_INLINE P detail::exp_within(const P& x) {
+/// e^x: x = n·ln 2 + r, |r| <= ln 2 / 2, and the series of e^r times 2^n. Below their fixed upper bits those of `shifted` are n + 2·bias, so they need only be
+/// moved to be the exponent of a power of 2: less the bias where the result is `normal`, else, as 2^n may be none, by halves that of two powers.
+template <bool normal, class P> DZ_INLINE P detail::exp_within(const P& x) {
   using F = detail::Format<typename P::Element>;
   using I = typename P::Comparison::V;
   const P shifted = x * P(1.4426950408889634) + P(F::round), n = shifted - P(F::round);
   const P r = (x - n * P(F::ln2_high)) - n * P(F::ln2_low);
   const I sum = detail::bits_to<I>(shifted.v), half = sum >> 1;
   const auto power = [](const I& exponent) __attribute__((always_inline)) { return P(detail::bits_to<typename P::V>(I(exponent << F::mantissa))); };
-  return detail::polynomial<F::exp_terms>(r) * power(half) * power(sum - half);
+  const P series = detail::polynomial<F::exp_terms>(r);
+  if constexpr (normal) return series * power(sum - F::bias);
+  else return series * power(half) * power(sum - half);
 }
 /// e^x. Infinite above the range, 0 below, gradual underflow in between.
 template <class P> DZ_INLINE P detail::pack_exp(const P& x) {
   using F = detail::Format<typename P::Element>;
-  return exp_within(within(x, P(F::exp_low), P(F::exp_high)));
+  return exp_within<false>(within(x, P(F::exp_low), P(F::exp_high)));
+}
+/// e^x of an x that is not above 0, and 0 below the least normal number, so that no processor slows down at what is hardly more than nothing.
+template <class P> DZ_INLINE P detail::exp_or_nothing(const P& x) {
+  const P low(detail::Format<typename P::Element>::exp_normal);
+  const auto nothing = less(x, low);
+  return where(nothing, P(0), exp_within<true>(where(nothing, low, x)));
 }
 
 /// The natural logarithm: x = 2^n·m with m in [sqrt(1/2), sqrt 2), and ln m = 2·artanh((m − 1)/(m + 1)) by its series.
@@ -283,7 +292,7 @@ template <class P> DZ_INLINE P detail::pack_erf(const P& x) {
     using F = detail::Format<typename P::Element>;
     using I = typename P::Comparison::V;
     const P size = abs(x), near = x + x * polynomial<F::erf_near>(P(x * x)), most = where(less(P(4), size), P(4), size);
-    const P far = P(1) - exp_within(-most * most) * polynomial<F::erf_far>(most);
+    const P far = P(1) - exp_within<true>(-most * most) * polynomial<F::erf_far>(most);
     const I sign = bits_to<I>(x.v) ^ bits_to<I>(size.v);
     return where(less(size, P(1)), near, P(bits_to<typename P::V>(I(bits_to<I>(far.v) | sign))));
   } else {

@@ -7,6 +7,7 @@
 
 #include <dz/calculus/catch.hpp>
 #include <dz/dz.hpp>
+#include <dz/tensor/force.hpp>
 
 #include "tests/support/support.hpp"
 
@@ -158,6 +159,23 @@ TEST_CASE("a query that may attend to nothing gives zeros, and its gradients are
       for (const Tensor& g : grad({sum(y)}, {q, k}, {.create_graph = record}))
         for (double x : g.to_vector()) CHECK(x == 0);
     }
+}
+
+TEST_CASE("keys far below the highest score weigh what exp gives them, down to the least normal number, and then nothing", "[attention]") {
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    const force::InstructionSet forced(isa);
+    for (const Dtype dtype : {float32, float64}) {
+      const double low = dtype == float32 ? -87.2 : -708.2;
+      Values scores(33, 10 * low);
+      scores[0] = 0, scores[3] = low, scores[17] = low - 0.5;
+      const Tensor k = cast(tensor(scores, {33, 1}), dtype);
+      const Values y = attention(ones({1, 1}, dtype), k, eye(33, dtype), {.scale = 1}).to_vector();
+      CHECK(std::abs(y[3] / std::exp(k.to_vector()[3]) - 1) < (dtype == float32 ? 1e-6 : 1e-14));
+      CHECK(y[17] == 0);
+      CHECK(y[32] == 0);
+      CHECK(y[0] == 1);
+    }
+  }
 }
 
 TEST_CASE("attention of views, of nothing, and in one axis less or more", "[attention]") {
