@@ -1,6 +1,6 @@
 #pragma once
-// Large pieces of memory, cut from regions: a piece that is given back is joined with what is free beside it, and cut again to what is wanted next. Arrays of
-// all sizes so take turns in the same memory, and a training step touches little more of it than is alive at once: what fits there stays in the caches.
+// Large pieces of memory, cut from regions. A piece that is given back stays as it was cut and serves again for what is at least half as large, in its middle: the first
+// half of an array lies where first halves of others lay, still in the cache of that core whose thread goes through them. When none serves, free neighbours are joined.
 
 #include <cstddef>
 #include <vector>
@@ -18,23 +18,32 @@ class Heap {
     std::byte* end() const { return begin + bytes; }
   };
 
-  /// The smallest free block that has so many bytes, or its beginning; null where there is none. A block larger than a region is not cut by pieces of less than half of it.
+  /// The bytes of the block that a piece needs.
+  static std::size_t bytes_of_block(std::size_t bytes);
+
+  /// So many bytes of the smallest block that serves, of equal ones that given back last, or else of the smallest that can be cut; null where there is none.
   void* take(std::size_t bytes);
-  /// What take(bytes) gave.
-  void give(void* piece, std::size_t bytes) noexcept;
+  /// What take() gave.
+  void give(void* piece) noexcept;
 
   /// A region to cut pieces from.
   void add(const Block& region);
-  /// Releases the regions of which nothing is taken.
+  /// Joins what is free, and releases the regions of which nothing is taken.
   void remove_free(void (*release)(void*)) noexcept;
-  const std::vector<Block>& free_blocks() const { return free_; }
+  /// After remove_free, all that is free.
+  const std::vector<Block>& uncut_blocks() const { return uncut_; }
 
  private:
+  Block smallest_free(std::size_t bytes);
+  Block cut(std::size_t bytes);
+  void join() noexcept;
   bool begins_region(const std::byte* p) const;
   void make_room();
 
-  std::vector<Block> free_, regions_;  // by address; blocks of different regions are never joined
-  std::size_t taken_ = 0;              // pieces
+  std::vector<Block> free_;     // as they were cut, the last given back at the end
+  std::vector<Block> uncut_;    // by address after join()
+  std::vector<Block> regions_;  // by address; blocks of different regions are never joined
+  std::size_t taken_ = 0;       // pieces
 };
 
 }  // namespace dz::memory::detail

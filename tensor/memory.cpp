@@ -21,6 +21,7 @@ namespace dz::memory {
 constinit thread_local detail::ThreadCache detail::cache;
 
 using detail::cache;
+using detail::Heap;
 using detail::Link;
 using detail::List;
 using detail::region_bytes;
@@ -34,7 +35,6 @@ namespace {
 constexpr std::size_t slab_bytes = 1 << 16, class_limit = 1 << 17;
 // All pieces are cut from regions: whole large pages, of which a processor finds the addresses quickly.
 constexpr std::size_t large_page = 1 << 21, page = 4096;
-constexpr std::size_t heap_unit = 512;  // less than a page: arrays that all begin at the same place of one get into each other's way in the first cache
 constexpr int large_classes = 8 * 7;
 constexpr std::uint32_t large_count_limit = 64;
 
@@ -61,7 +61,7 @@ struct Shared {
   std::mutex mutex;
   std::array<List, small_classes> small{};
   detail::LargeLists large{};
-  detail::Heap heap;
+  Heap heap;
   ThreadCache* threads = nullptr;
   Live gone{};            // counts of threads that have ended
   Link *slabs = nullptr, *regions = nullptr;  // never given back; kept so that leak checkers reach them
@@ -155,7 +155,7 @@ void* from_heap(std::size_t bytes) try {
       const std::lock_guard lock(s.mutex);
       if (void* const p = s.heap.take(bytes)) return p;
     }
-    const std::size_t size = whole(std::max(bytes, region_bytes), large_page);
+    const std::size_t size = whole(std::max(Heap::bytes_of_block(bytes), region_bytes), large_page);
     std::unique_ptr<void, void (*)(void*)> region(from_system(size), std::free);
     const std::lock_guard lock(s.mutex);
     s.heap.add({static_cast<std::byte*>(region.get()), size});
@@ -199,8 +199,8 @@ void* take_small(std::size_t bytes) {
 }
 
 void* take_large(std::size_t bytes) {
-  if (bytes > PTRDIFF_MAX - large_page) return from_system(bytes);  // which refuses
-  if (bytes > class_limit) return from_heap(whole(bytes, heap_unit));
+  if (bytes > PTRDIFF_MAX - region_bytes) return from_system(bytes);  // which refuses
+  if (bytes > class_limit) return from_heap(bytes);
   const LargeClass c = large_class(bytes);
   if (is_open() && cache.large && (*cache.large)[c.index].head) return (*cache.large)[c.index].pop();
   Shared& s = shared();
@@ -223,7 +223,7 @@ void detail::give_slow(void* piece, std::size_t bytes) noexcept {
   Shared& s = shared();
   if (bytes > class_limit) {
     const std::lock_guard lock(s.mutex);
-    return s.heap.give(piece, whole(bytes, heap_unit));
+    return s.heap.give(piece);
   }
   const bool small = bytes <= small_limit;
   const LargeClass c = small ? LargeClass{} : large_class(bytes);
@@ -239,7 +239,7 @@ void trim() noexcept {
   Shared& s = shared();
   const std::lock_guard lock(s.mutex);
   s.heap.remove_free([](void* region) { std::free(region); });
-  for (const detail::Heap::Block& b : s.heap.free_blocks()) give_back(b.begin, b.bytes);
+  for (const Heap::Block& b : s.heap.uncut_blocks()) give_back(b.begin, b.bytes);
   for (auto* lists : {&s.large, cache.large})
     if (lists)
       for (std::size_t i = 0; i < lists->size(); ++i)

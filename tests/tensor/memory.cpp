@@ -100,50 +100,75 @@ TEST_CASE("arrays of different sizes take turns in the same memory", "[tensor]")
   CHECK(memory::system_requests() == requests);
 }
 
-TEST_CASE("a heap's pieces lie apart, its free blocks are joined within their region, and free regions go", "[tensor]") {
+TEST_CASE("a heap's pieces lie apart, what is free is joined within its region, and free regions go", "[tensor]") {
   using memory::detail::Heap;
-  static std::array<std::byte, 6400> regions;  // of two that touch, each half of it
+  constexpr std::size_t size = 32'768, cell = 64;
+  alignas(64) static std::array<std::byte, 2 * size> regions;  // two that touch
   static std::vector<void*> released;
   released.clear();
   Heap heap;
-  CHECK(heap.take(64) == nullptr);
-  heap.add({regions.data() + 3200, 3200});
-  heap.add({regions.data(), 3200});
+  CHECK(heap.take(cell) == nullptr);
+  heap.add({regions.data() + size, size});
+  heap.add({regions.data(), size});
   std::vector<Heap::Block> pieces;
   std::mt19937 random(5);
-  std::array<bool, 100> taken{};
+  std::array<bool, 2 * size / cell> taken{};
   const auto mark = [&](const Heap::Block& b, bool to) {
+    const auto offset = [&](const std::byte* p) { return static_cast<std::size_t>(p - regions.data()); };
     bool right = true;
-    for (auto i = (b.begin - regions.data()) / 64; i < (b.end() - regions.data()) / 64; ++i) right &= std::exchange(taken[static_cast<std::size_t>(i)], to) != to;
+    for (std::size_t i = offset(b.begin) / cell; i < (offset(b.end()) + cell - 1) / cell; ++i) right &= std::exchange(taken[i], to) != to;
     return right;
   };
   bool right = true;
+  int refused = 0;
   for (int i = 0; i < 20'000; ++i) {
     if (random() % 2) {
-      const std::size_t bytes = 64 * (1 + random() % 12);
-      std::size_t most = 0;
-      for (const Heap::Block& b : heap.free_blocks()) most = std::max(most, b.bytes);
+      const std::size_t bytes = 1 + random() % 9000;
       void* const p = heap.take(bytes);
-      right &= (p != nullptr) == (bytes <= most);
-      if (p) right &= mark(pieces.emplace_back(Heap::Block{static_cast<std::byte*>(p), bytes}), true);
+      refused += !p;
+      if (p) right &= reinterpret_cast<std::uintptr_t>(p) % 64 == 0 && mark(pieces.emplace_back(Heap::Block{static_cast<std::byte*>(p), bytes}), true);
     } else if (!pieces.empty()) {
       std::swap(pieces[random() % pieces.size()], pieces.back());
       right &= mark(pieces.back(), false);
-      heap.give(pieces.back().begin, pieces.back().bytes);
+      heap.give(pieces.back().begin);
       pieces.pop_back();
     }
   }
   CHECK(right);
-  for (const Heap::Block& b : pieces) heap.give(b.begin, b.bytes);
-  CHECK(heap.free_blocks().size() == 2);
-  void* const p = heap.take(3200);
-  CHECK(heap.take(3201) == nullptr);
+  CHECK(refused > 0);
+  for (const Heap::Block& b : pieces) heap.give(b.begin);
+  const std::size_t most = size - (Heap::bytes_of_block(1) - 512);
+  void* const p = heap.take(most);  // all that was cut is joined for it
+  REQUIRE(p);
+  CHECK(heap.take(most + 1) == nullptr);
   heap.remove_free([](void* region) { released.push_back(region); });
-  CHECK(released == std::vector<void*>{regions.data() + 3200});
-  heap.give(p, 3200);
+  CHECK(released.size() == 1);
+  CHECK(heap.uncut_blocks().empty());
+  heap.give(p);
   heap.remove_free([](void* region) { released.push_back(region); });
   CHECK(released.size() == 2);
-  CHECK(heap.take(64) == nullptr);
+  CHECK(heap.take(cell) == nullptr);
+}
+
+TEST_CASE("a heap's block serves again for what is at least half as large, in its middle", "[tensor]") {
+  using memory::detail::Heap;
+  alignas(64) static std::array<std::byte, 65'536> region;
+  Heap heap;
+  heap.add({region.data(), region.size()});
+  constexpr std::size_t n = 16'000;
+  auto* const first = static_cast<std::byte*>(heap.take(n));
+  auto* const second = static_cast<std::byte*>(heap.take(n));
+  heap.give(first);
+  heap.give(second);
+  CHECK(heap.take(n) == second);  // which was given back last
+  heap.give(second);
+  auto* const smaller = static_cast<std::byte*>(heap.take(n / 2));
+  CHECK(std::abs((smaller + n / 4) - (second + n / 2)) <= 512);
+  heap.give(smaller);
+  auto* const small = static_cast<std::byte*>(heap.take(n / 4));
+  CHECK((small < first || small >= first + n));
+  CHECK((small < second || small >= second + n));
+  CHECK(heap.take(n) == second);
 }
 
 TEST_CASE("live() counts arrays, their bytes and nodes", "[tensor]") {
