@@ -85,11 +85,10 @@ template <bool relu, class T> void sum_columns(const Rectified<T>& r, T* sums, d
       }
     });
   });
-  for (std::int64_t j = 0; part && j < r.columns; ++j) {
-    double total = 0;
-    for (std::int64_t k = 0; k < blocks; ++k) total += part[k * r.columns + j];
-    sums[j] = static_cast<T>(total);
-  }
+  if (!part) return;
+  for (std::int64_t k = 1; k < blocks; ++k)
+    for (std::int64_t j = 0; j < r.columns; ++j) part[j] += part[k * r.columns + j];
+  for (std::int64_t j = 0; j < r.columns; ++j) sums[j] = static_cast<T>(part[j]);
 }
 
 // parts, float64, is empty where there is one block.

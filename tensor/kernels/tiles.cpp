@@ -78,18 +78,17 @@ struct TiledProduct {
   std::int64_t right_room(std::int64_t columns) const { return columns * std::min(part_cells, a.cells); }
 
   /// One strip of a band.
-  void strip(std::int64_t i, std::int64_t rows, std::int64_t j, const LaidOut& left, const LaidOut& right, std::int64_t cell, std::int64_t n) const {
-    const bool last = cell + n == a.cells;
+  void strip(std::int64_t i, std::int64_t rows, std::int64_t j, const LaidOut& left, const LaidOut& right, std::int64_t n, bool adds, bool last) const {
     const Matrix<float> part{out.data + i * out.row_stride + j, rows, std::min(strip_columns, out.columns - j), out.row_stride, 1};
-    strip_by_tiles(part, left, right, n, loops, cell > 0, {last && finish.bias ? finish.bias + j : nullptr, last && finish.relu});
+    strip_by_tiles(part, left, right, n, loops, adds, {last && finish.bias ? finish.bias + j : nullptr, last && finish.relu});
   }
 
-  /// These rows and columns of the result.
-  void compute(const Range& rows, const Range& columns, Cell* left, Cell* right) const {
+  /// These rows and columns of the result, as far as these cells make them.
+  void compute(const Range& rows, const Range& columns, const Range& cells, Cell* left, Cell* right) const {
     const std::int64_t together = columns_at_a_time(columns);
     const bool strips_lie = b.as_they_lie && rows.end - rows.begin <= few_bands * band_rows;
-    for (std::int64_t cell = 0; cell < a.cells; cell += part_cells) {
-      const std::int64_t n = std::min(part_cells, a.cells - cell);
+    for (std::int64_t cell = cells.begin; cell < cells.end; cell += part_cells) {
+      const std::int64_t n = std::min(part_cells, cells.end - cell);
       for (std::int64_t from = columns.begin; from < columns.end; from += together) {
         const std::int64_t to = std::min(from + together, columns.end), whole = strips_lie ? to / strip_columns * strip_columns : from;
         if (whole < to) b.part(right + (whole - from) * n, b.of, cell, n, whole, to);
@@ -100,7 +99,7 @@ struct TiledProduct {
           for (std::int64_t j = from; j < to; j += strip_columns) {
             const LaidOut columns = j < whole ? LaidOut{b.as_they_lie + cell * b.step + j, b.step} : LaidOut{right + (j - from) * n, strip_columns};
             if (!lies) a.fetch(a.of, i + band_rows, cell, n, (j - from) / strip_columns, (to - from + strip_columns - 1) / strip_columns);  // while tiles are gone through
-            strip(i, std::min(band_rows, rows.end - i), j, band, columns, cell, n);
+            strip(i, std::min(band_rows, rows.end - i), j, band, columns, n, cell > cells.begin, cell + n == cells.end);
           }
         }
       }
@@ -108,20 +107,36 @@ struct TiledProduct {
   }
 };
 
-/// Into how many parts the rows, and the columns, are cut for so many threads, by what it costs beside the multiplying: cells laid out, strips four
-/// times as dear as bands, and, where rows are cut to pieces, their way to the threads that go through the result's elements later.
-std::pair<std::int64_t, std::int64_t> cut(const Matrix<float>& out, std::int64_t cells, std::int64_t threads) {
+/// Into how many parts the rows, the columns and the common axis of a product are cut, together one for each thread.
+struct Cut {
+  std::int64_t down, along, deep;
+};
+/// The cheapest, by what it costs beside the multiplying: elements laid out, strips four times as dear as bands; where columns are cut, the result's way to the
+/// threads that go through it later; where the common axis is, the adding of two results. Its halves mostly lie in the caches of the threads that take them.
+Cut cut(const Matrix<float>& out, std::int64_t common, std::int64_t threads, bool may_be_added) {
+  constexpr double adding = 0.4;  // of an element, in layings out
   const double rows = static_cast<double>(out.rows), columns = static_cast<double>(out.columns);
-  std::pair<std::int64_t, std::int64_t> best{threads, 1};
+  Cut best{threads, 1, 1};
   double least = std::numeric_limits<double>::infinity();
-  for (std::int64_t along = 1; along <= threads; ++along) {
-    if (threads % along != 0) continue;
-    const std::int64_t down = threads / along;
-    const double laid_out = static_cast<double>(cells) * (rows / 4 / static_cast<double>(down) + columns / static_cast<double>(along));
-    const double cost = laid_out + (along > 1 ? rows * columns / static_cast<double>(threads) : 0);
-    if (cost < least) best = {down, along}, least = cost;
-  }
+  for (std::int64_t deep = 1; deep <= (may_be_added ? 2 : 1); ++deep)
+    for (std::int64_t along = 1; along * deep <= threads; ++along) {
+      if (threads % (along * deep) != 0) continue;
+      const std::int64_t down = threads / (along * deep);
+      const double laid_out = static_cast<double>(common) / static_cast<double>(deep) * (rows / 4 / static_cast<double>(down) + columns / static_cast<double>(along));
+      const double cost = laid_out + (along > 1 ? rows * columns / static_cast<double>(threads) : 0) + (deep > 1 ? rows * columns * adding : 0);
+      if (cost < least) best = {down, along, deep}, least = cost;
+    }
   return best;
+}
+
+/// out += second, which lies in rows without gaps.
+void add(const Matrix<float>& out, const float* second) {
+  parallel_for(out.rows, std::max<std::int64_t>(1, elementwise_grain / out.columns), [&](std::int64_t begin, std::int64_t end) {
+    in_avx512([&]() __attribute__((always_inline)) {
+      for (std::int64_t i = begin; i < end; ++i)
+        for (std::int64_t j = 0; j < out.columns; ++j) out.data[i * out.row_stride + j] += second[i * out.columns + j];
+    });
+  });
 }
 
 }  // namespace
@@ -131,19 +146,23 @@ void product_in_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut&
 }
 
 void tiled_product(const Matrix<float>& out, const Bands& a, const Strips& b, Precision precision, const Finish<float>& finish) {
-  const TiledProduct product{out, a, b, loops_for(precision, a.across), finish};
   const double work = static_cast<double>(out.rows) * static_cast<double>(out.columns) * static_cast<double>(a.cells);
   const std::int64_t threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (static_cast<double>(grain_products) * static_cast<double>(elementwise_grain))), 1, loop_threads());
-  const auto [down, along] = cut(out, a.cells, threads);
-  const std::int64_t wide = product.columns_at_a_time({0, out.columns});
-  const std::int64_t left = product.left_room(), both = left + product.right_room(wide);
-  const memory::Room room(static_cast<std::size_t>(threads * both) * sizeof(Cell));
-  parallel_for(threads, 1, [&, along = along, down = down](std::int64_t begin, std::int64_t end) {
+  const auto [down, along, deep] = cut(out, a.cells * elements_of_cell(precision), threads, !finish.bias && !finish.relu);
+  const TiledProduct product{out, a, b, loops_for(precision, a.across), finish};
+  const std::int64_t left = product.left_room(), both = left + product.right_room(product.columns_at_a_time({0, out.columns}));
+  const memory::Room room(static_cast<std::size_t>(threads * both + (deep > 1 ? out.rows * out.columns : 0)) * sizeof(Cell));
+  Cell* const rooms = static_cast<Cell*>(room.piece());
+  float* const second = reinterpret_cast<float*>(rooms + threads * both);
+  const TiledProduct halves[2] = {product, {{second, out.rows, out.columns, out.columns, 1}, a, b, product.loops, finish}};
+  parallel_for(threads, 1, [&, along = along, down = down, deep = deep](std::int64_t begin, std::int64_t end) {
     for (std::int64_t k = begin; k < end; ++k) {
-      Cell* const own = static_cast<Cell*>(room.piece()) + k * both;
-      product.compute(share(out.rows, band_rows, k / along, down), share(out.columns, strip_columns, k % along, along), own, own + left);
+      Cell* const own = rooms + k * both;
+      const std::int64_t half = k / (down * along), piece = k % (down * along);
+      halves[half].compute(share(out.rows, band_rows, piece / along, down), share(out.columns, strip_columns, piece % along, along), share(a.cells, 1, half, deep), own, own + left);
     }
   });
+  if (deep > 1) add(out, second);
 }
 
 }  // namespace dz::kernels::detail

@@ -12,7 +12,8 @@ template <class T> struct Finish {
   bool relu = false;
 };
 
-/// out = a·b, finished. The result lies in rows. Each element's sum is the same for any number of threads. Throws MemoryError.
+/// out = a·b, finished. The result lies in rows. Each element is a sum along the whole common axis or, where that suits several threads, of
+/// two sums along its halves. Throws MemoryError.
 void tiled_product(const Matrix<float>& out, const Bands& a, const Strips& b, Precision precision, const Finish<float>& finish);
 
 /// An operand that lies as tiles read it. Left, rows are `step` cells apart or, across, side by side, and `step` cells from one cell of all of them to the

@@ -60,12 +60,15 @@ template <class F, std::size_t states, std::size_t numbers> void update(const F&
   }
   std::int64_t total = 0;
   for (const auto& u : updates) total += u.parameter.size();
-  parallel_for(total, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t first = 0;
+  // Each thread takes its share of every tensor: gradients are made, and lie in caches, by like shares.
+  const std::int64_t shares = std::clamp<std::int64_t>(total / elementwise_grain, 1, loop_threads());
+  parallel_for(shares, 1, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t line = 64;
     for (const auto& u : updates) {
-      const std::int64_t last = first + u.parameter.size(), from = std::max(begin, first), to = std::min(end, last);
-      if (from < to) run(u, from - first, to - first);
-      first = last;
+      const std::int64_t n = u.parameter.size();
+      const auto first_of = [&](std::int64_t share) { return share == 0 ? 0 : share == shares ? n : n / shares * share / line * line; };
+      const std::int64_t from = first_of(begin), to = first_of(end);
+      if (from < to) run(u, from, to);
     }
   });
 }

@@ -71,7 +71,7 @@ TEST_CASE("under autocast a product is that of operands rounded to bfloat16, in 
   DZ_NEEDS_BFLOAT16;
   Generator g(3);
   const force::Size loop(loop_product, 0), packs(pack_product, 0), tiles(tile_product, 0), side(tile_side, 0), dot(dot_terms, std::numeric_limits<std::int64_t>::max());
-  for (const auto& [m, k, n] : {std::tuple{16, 16, 16}, {7, 33, 5}, {1, 65, 40}, {33, 70, 1}, {64, 47, 17}, {130, 128, 96}, {200, 1000, 30}, {20, 30, 1100}}) {
+  for (const auto& [m, k, n] : {std::tuple{16, 16, 16}, {7, 33, 5}, {1, 65, 40}, {33, 70, 1}, {64, 47, 17}, {130, 128, 96}, {200, 1000, 30}, {20, 30, 1100}, {33, 2001, 40}}) {
     INFO("(" << m << ", " << k << ") x (" << k << ", " << n << ")");
     const auto product = [](const Tensor& a, const Tensor& b) { return matmul(a, b); };
     check_rounds(product, normal({m, k}, 0, 1, float32, g), normal({k, n}, 0, 1, float32, g));
