@@ -16,7 +16,7 @@ using Sum = Pack<float>::V;
 // For inline functions and lambdas, and for the functions that they end in: all of AVX-512 that dz makes use of.
 #if defined(__x86_64__)
 #define DZ_BF16 __attribute__((always_inline, target(DZ_AVX512_TARGET ",avx512bf16")))
-#define DZ_BF16_LOOP __attribute__((target(DZ_AVX512_TARGET ",avx512bf16")))
+#define DZ_BF16_LOOP __attribute__((target(DZ_AVX512_TARGET ",avx512bf16"), aligned(64)))
 #else
 #define DZ_BF16 __attribute__((always_inline))
 #define DZ_BF16_LOOP
@@ -47,19 +47,18 @@ struct Tile {
   const Finish<float>& finish;  // not a copy: read whole just after it was written in parts, it would wait for all stores before it
 };
 
-/// n of a pack of a tile's sums, finished.
-DZ_BF16 inline void finish_pack(const Tile& t, float* y, std::int64_t column, std::int64_t n, Sum v) {
-  if (t.adds) v += load_lanes(y, n);
-  if (t.finish.bias) v += load_lanes(t.finish.bias + column, n);
-  if (t.finish.relu) v = v < 0 ? Sum{} : v;
-  store_lanes(y, n, v);
-}
-
-/// `rows` of them at most; `whole` if the tile has all its columns.
-template <bool whole, int rows_at_most, int packs> DZ_BF16 inline void finish(const Tile& t, const Sum (&sum)[rows_at_most][packs], std::int64_t rows) {
-  unrolled<rows_at_most>([&](auto r) DZ_BF16 {
-    if (r < rows) unrolled<packs>([&](auto c) DZ_BF16 { finish_pack(t, t.out + r * t.step + c * tile_width, c * tile_width, whole ? tile_width : t.columns - c * tile_width, sum[r][c]); });
-  });
+/// A tile's sums, `rows` rows of them at most, finished and stored; `whole` if the tile has all its columns. Step by step: asked at every pack, what is to be done would
+/// take longer than doing it.
+template <bool whole, int rows_at_most, int packs> DZ_BF16 inline void finish(const Tile& t, Sum (&sum)[rows_at_most][packs], std::int64_t rows) {
+  const auto each = [&](const auto& f) DZ_BF16 {
+    unrolled<rows_at_most>([&](auto r) DZ_BF16 {
+      if (r < rows) unrolled<packs>([&](auto c) DZ_BF16 { f(sum[r][c], t.out + r * t.step + c * tile_width, c * tile_width, whole ? tile_width : t.columns - c * tile_width); });
+    });
+  };
+  if (t.adds) each([](Sum& v, const float* y, std::int64_t, std::int64_t n) DZ_BF16 { v += load_lanes(y, n); });
+  if (t.finish.bias) each([&](Sum& v, const float*, std::int64_t column, std::int64_t n) DZ_BF16 { v += load_lanes(t.finish.bias + column, n); });
+  if (t.finish.relu) each([](Sum& v, const float*, std::int64_t, std::int64_t) DZ_BF16 { v = v < 0 ? Sum{} : v; });
+  each([](const Sum& v, float* y, std::int64_t, std::int64_t n) DZ_BF16 { store_lanes(y, n, v); });
 }
 
 }  // namespace dz::kernels::detail

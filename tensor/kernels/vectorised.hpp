@@ -20,7 +20,7 @@ namespace dz::kernels::detail {
 template <class F> void loop_baseline(const F& f) { f(); }
 #if defined(__x86_64__)
 template <class F> __attribute__((target("avx2,fma"), flatten)) void loop_avx2(const F& f) { f(); }
-template <class F> __attribute__((target(DZ_AVX512_TARGET), flatten)) void loop_avx512(const F& f) { f(); }
+template <class F> __attribute__((target(DZ_AVX512_TARGET), flatten, aligned(64))) void loop_avx512(const F& f) { f(); }
 #endif
 
 /// Calls f(), compiled for the machine's instruction set with all that it calls inline. Inside a parallel loop's body, not around it. A
