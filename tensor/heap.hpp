@@ -30,7 +30,7 @@ class Heap {
   void add(const Block& region);
   /// Joins what is free, and releases the regions of which nothing is taken.
   void remove_free(void (*release)(void*)) noexcept;
-  /// After remove_free, all that is free.
+  /// All that is free, after remove_free() or a take() that gave nothing.
   const std::vector<Block>& uncut_blocks() const { return uncut_; }
 
  private:
