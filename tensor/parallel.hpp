@@ -1,6 +1,7 @@
 #pragma once
 // A loop shared among threads, where it is long enough to pay for them.
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -11,6 +12,16 @@ namespace dz {
 namespace detail {
 using RangeBody = void (*)(void* context, std::int64_t begin, std::int64_t end);
 void parallel_ranges(std::int64_t n, std::int64_t grain, RangeBody body, void* context);
+
+struct Range {
+  std::int64_t begin, end;
+};
+/// The part of [0, n) that is `index`'s of `shares`, in whole units.
+inline Range share(std::int64_t n, std::int64_t unit, std::int64_t index, std::int64_t shares) {
+  if (shares == 1) return {0, n};  // dividing is slow where n is small
+  const std::int64_t units = (n + unit - 1) / unit;
+  return {std::min(n, units * index / shares * unit), std::min(n, units * (index + 1) / shares * unit)};
+}
 }  // namespace detail
 
 /// Calls body(begin, end) on ranges that cover [0, n), each of at least `grain` (and a multiple of it but for the last), on as

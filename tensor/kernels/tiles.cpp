@@ -11,6 +11,9 @@
 namespace dz::kernels::detail {
 namespace {
 
+using dz::detail::Range;
+using dz::detail::share;
+
 constexpr std::int64_t part_cells = 512;     // along the common axis, gone through at a time
 constexpr std::int64_t few_bands = 4;        // by which strips are not gone through often enough to lay them out
 constexpr std::int64_t part_size = 1 << 17;  // cells of the right operand that are laid out at a time: half of a core's second cache
@@ -51,15 +54,6 @@ void strip_by_tiles(const Matrix<float>& out, const LaidOut& a, const LaidOut& b
       for (std::int64_t c = 0; c < t.columns; c += tile_width) __builtin_prefetch(t.out + k * t.step + c, 1);
     loops.of[t.rows > few_rows][t.columns > tile_width](t, {a.first + (a.across ? r : r * a.step), a.step}, b, n);
   }
-}
-
-struct Range {
-  std::int64_t begin, end;
-};
-/// The part of [0, n) that is `index`'s of `shares`, in whole units.
-Range share(std::int64_t n, std::int64_t unit, std::int64_t index, std::int64_t shares) {
-  const std::int64_t units = (n + unit - 1) / unit;
-  return {std::min(n, units * index / shares * unit), std::min(n, units * (index + 1) / shares * unit)};
 }
 
 struct TiledProduct {

@@ -64,12 +64,11 @@ template <class F, std::size_t states, std::size_t numbers> void update(const F&
   const std::int64_t shares = std::clamp<std::int64_t>(total / elementwise_grain, 1, loop_threads());
   parallel_for(shares, 1, [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t line = 64;
-    for (const auto& u : updates) {
-      const std::int64_t n = u.parameter.size();
-      const auto first_of = [&](std::int64_t share) { return share == 0 ? 0 : share == shares ? n : n / shares * share / line * line; };
-      const std::int64_t from = first_of(begin), to = first_of(end);
-      if (from < to) run(u, from, to);
-    }
+    for (std::int64_t k = begin; k < end; ++k)
+      for (const auto& u : updates) {
+        const auto [from, to] = dz::detail::share(u.parameter.size(), line, k, shares);
+        if (from < to) run(u, from, to);
+      }
   });
 }
 
