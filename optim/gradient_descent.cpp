@@ -22,11 +22,10 @@ std::vector<Tensor> remainders_of(const ParameterList& parameters, std::vector<T
 
 constexpr auto plain_step = [](auto& w, const auto& g, const auto& rate, const auto& decay) { w = w - rate * (g + decay * w); };
 
-/// Knuth's TwoSum (TAOCP 2, 4.2.2, theorem B): next + remainder is exactly w + step.
+/// w + remainder is exactly what w + step would be.
 constexpr auto compensated_step = [](auto& w, const auto& g, auto& remainder, const auto& rate, const auto& decay) {
-  const auto step = remainder - rate * (g + decay * w), next = w + step, taken = next - w;
-  remainder = (w - (next - taken)) + (step - taken);
-  w = next;
+  const auto step = remainder - rate * (g + decay * w);
+  w = detail::two_sum(w, step, remainder);
 };
 
 }  // namespace

@@ -91,14 +91,13 @@ template <class T> auto masks_of(const Array& mask) {
   };
 }
 
-/// A sum of packs and what was lost of it, together as exact as one in double (Knuth, The Art of Computer Programming 2, 4.2.2, theorem B): what is
-/// taken of it later may be far smaller.
+/// A sum of packs and what was lost of it, in float32 together as exact as one in double: what is taken of it later may be far smaller.
 template <class T> class CompensatedSum {
  public:
   DZ_INLINE void add(const Pack<T>& x) {
-    const Pack<T> next = sum_ + x, grown = next - sum_;
-    lost_ = lost_ + ((sum_ - (next - grown)) + (x - grown));
-    sum_ = next;
+    Pack<T> lost(0);
+    sum_ = dz::detail::two_sum(sum_, x, lost);
+    lost_ = lost_ + lost;
   }
   DZ_INLINE Pack<T> sum() const { return sum_ + lost_; }
   /// 1/sum, 0 of 0.

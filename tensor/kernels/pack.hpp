@@ -207,6 +207,13 @@ template <const auto& c, class P> DZ_INLINE P polynomial(const P& x) {
   return p;
 }
 
+/// a + b, and in `lost` what rounding takes from it: together exact (Knuth's TwoSum: The Art of Computer Programming 2, 4.2.2, theorem B).
+template <class P> DZ_INLINE P two_sum(const P& a, const P& b, P& lost) {
+  const P sum = a + b, taken = sum - a;
+  lost = (a - (sum - taken)) + (b - taken);
+  return sum;
+}
+
 /// x, but at least `low` and at most `high`; a NaN, less than nothing and than which nothing is less, stays.
 template <class P> DZ_INLINE P within(const P& x, const P& low, const P& high) {
   const P above = where(less(x, low), low, x);
